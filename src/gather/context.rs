@@ -1,0 +1,309 @@
+//! What an attempt is given: whether it is asked to stop, and a way to say how far it is. Not here: who asks
+//! (`driver`) and what follows from it (`scheduler`).
+
+use super::builder::Gather;
+use super::call::Call;
+use super::intake::Intake;
+use super::listing::BoxFuture;
+use super::outcome::Cause;
+use super::report::Report;
+use super::run::Link;
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// The attempt's side of its run. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    shared: Arc<Shared>,
+}
+
+/// What the attempt and its driver both look at.
+struct Shared {
+    attempt: u32,
+    cancel: Cancel,
+    progress: Progress,
+    link: Option<Link>,
+    blocking: Mutex<Blocking>,
+    /// Told when a parent that waited for its children may go on.
+    resumed: Notify,
+}
+
+/// Work of the attempt that runs off the runtime's threads and can't be aborted.
+#[derive(Default)]
+struct Blocking {
+    running: usize,
+    then: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Context {
+    /// For the driver: the context of one attempt.
+    pub(super) fn new(attempt: u32, link: Link) -> Context {
+        Context::with(attempt, Some(link))
+    }
+
+    /// A context outside of any run: nothing is limited, nobody listens. For trying out a source by itself.
+    pub fn detached() -> Context {
+        Context::with(1, None)
+    }
+
+    fn with(attempt: u32, link: Option<Link>) -> Context {
+        let shared = Shared {
+            attempt,
+            cancel: Cancel::default(),
+            progress: Progress::default(),
+            link,
+            blocking: Mutex::default(),
+            resumed: Notify::new(),
+        };
+        Context { shared: Arc::new(shared) }
+    }
+
+    /// 1 for an item's first attempt.
+    pub fn attempt(&self) -> u32 {
+        self.shared.attempt
+    }
+
+    /// The cancel flag, for work that looks at it now and then.
+    pub fn cancel(&self) -> &Cancel {
+        &self.shared.cancel
+    }
+
+    /// How far this attempt is.
+    pub fn progress(&self) -> &Progress {
+        &self.shared.progress
+    }
+
+    /// Waits until this attempt is asked to stop, and says why. An attempt that never calls this, and never asks
+    /// for [`Context::cancel`], is aborted at once; one that does has the grace time to come to an end by itself.
+    pub async fn cancelled(&self) -> Cause {
+        self.shared.cancel.wait().await
+    }
+
+    /// Says that a phase begins, which lasts until the next one or the attempt's end: `connect`, `query`, `read`.
+    pub fn phase(&self, name: impl Into<Cow<'static, str>>) {
+        if let Some(link) = &self.shared.link {
+            link.phase(name);
+        }
+    }
+
+    /// Says that the item's source answered: connected, logged in. Its other items may start from now on. Items of a
+    /// source that is not yet up start one at a time.
+    pub fn source_up(&self) {
+        if let Some(link) = &self.shared.link {
+            link.source_up();
+        }
+    }
+
+    /// Asks that no item of this item's source (for HTTP, its host) starts for a while (`Retry-After`).
+    pub fn hold(&self, duration: Duration) {
+        if let Some(link) = &self.shared.link {
+            link.hold(duration);
+        }
+    }
+
+    /// Sets how many items of this item's source may run at once from now on (ramp-up).
+    pub fn resize(&self, concurrency: u64) {
+        if let Some(link) = &self.shared.link {
+            link.resize(concurrency);
+        }
+    }
+
+    /// Says something that the user should know and that changes no outcome.
+    pub fn warn(&self, message: impl Into<String>) {
+        if let Some(link) = &self.shared.link {
+            link.warn(message.into());
+        }
+    }
+
+    /// Runs work that blocks or burns CPU off the runtime's threads. The work gets the cancel flag, to be looked at
+    /// every chunk; the attempt does not end before the work has.
+    pub async fn blocking<R: Send + 'static>(&self, work: impl FnOnce(&Cancel) -> R + Send + 'static) -> R {
+        let working = Working::new(self);
+        let task = tokio::task::spawn_blocking(move || work(working.0.cancel()));
+        match task.await {
+            Ok(result) => result,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Runs a gather below this item, within the same run's limits. The item holds no slot while it waits for it,
+    /// and has its slot again when this returns; so a limit of 1 does not deadlock.
+    pub fn gather<I: Intake>(&self, gather: Gather<I>) -> BoxFuture<'static, NestedReport<I>> {
+        let context = self.clone();
+        // Boxed, so that an item may gather items of its own type.
+        Box::pin(async move {
+            let Some(link) = &context.shared.link else { return gather.run().await };
+            let waiting = Waiting::begin(&context, link);
+            let report = gather.below(link).run().await;
+            waiting.end().await;
+            report
+        })
+    }
+
+    /// Lets a parent go on.
+    pub(super) fn resume(&self) {
+        self.shared.resumed.notify_one();
+    }
+
+    /// Does this now, or when the attempt's blocking work has come to its end. It is asked to.
+    pub(super) fn when_nothing_blocks(&self, then: impl FnOnce() + Send + 'static) {
+        let mut blocking = self.shared.blocking();
+        if blocking.running == 0 {
+            drop(blocking);
+            return then();
+        }
+        blocking.then = Some(Box::new(then));
+        drop(blocking);
+        self.shared.cancel.set(Cause::Asked);
+    }
+}
+
+impl Shared {
+    fn blocking(&self) -> MutexGuard<'_, Blocking> {
+        self.blocking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One piece of blocking work, from when it is handed over until it is over.
+struct Working(Context);
+
+impl Working {
+    fn new(context: &Context) -> Working {
+        context.shared.blocking().running += 1;
+        Working(context.clone())
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        let mut blocking = self.0.shared.blocking();
+        blocking.running -= 1;
+        let then = if blocking.running == 0 { blocking.then.take() } else { None };
+        drop(blocking);
+        if let Some(then) = then {
+            then();
+        }
+    }
+}
+
+/// A parent that waits for its children: it gets its slot back also when the wait is dropped.
+struct Waiting<'a> {
+    context: &'a Context,
+    link: &'a Link,
+    over: bool,
+}
+
+impl<'a> Waiting<'a> {
+    fn begin(context: &'a Context, link: &'a Link) -> Waiting<'a> {
+        link.run.with(|scheduler| scheduler.suspend(link.item));
+        Waiting { context, link, over: false }
+    }
+
+    async fn end(mut self) {
+        self.over = true;
+        self.link.run.with(|scheduler| scheduler.want_back(self.link.item));
+        self.context.shared.resumed.notified().await;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.link.run.with(|scheduler| scheduler.want_back(self.link.item));
+        }
+    }
+}
+
+/// The report of a gather over this intake.
+pub(super) type NestedReport<I> =
+    Report<<<I as Intake>::Call as Call>::Ok, <<I as Intake>::Call as Call>::Err>;
+
+/// A flag that is set once, with its cause.
+#[derive(Default)]
+pub struct Cancel {
+    cause: OnceLock<Cause>,
+    listened: AtomicBool,
+    notify: Notify,
+}
+
+impl Cancel {
+    /// Whether the attempt is asked to stop. For loops over chunks.
+    pub fn is_set(&self) -> bool {
+        self.listened.store(true, Relaxed);
+        self.cause.get().is_some()
+    }
+
+    /// Why, once it is set.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.get()
+    }
+
+    /// Asks the attempt to stop. The first cause stays.
+    pub fn set(&self, cause: Cause) {
+        if self.cause.set(cause).is_ok() {
+            self.notify.notify_waiters();
+        }
+    }
+
+    /// Waits until it is set.
+    pub async fn wait(&self) -> Cause {
+        self.listened.store(true, Relaxed);
+        loop {
+            let notified = self.notify.notified();
+            if let Some(cause) = self.cause.get() {
+                return cause.clone();
+            }
+            notified.await;
+        }
+    }
+
+    /// Whether anybody ever looked: who never did can't stop by itself.
+    pub(super) fn is_listened(&self) -> bool {
+        self.listened.load(Relaxed)
+    }
+}
+
+/// How far an attempt is. Counting is one atomic addition; the driver looks at it now and then.
+#[derive(Default)]
+pub struct Progress {
+    bytes: AtomicU64,
+    rows: AtomicU64,
+    beats: AtomicU64,
+}
+
+impl Progress {
+    /// Counts bytes that arrived.
+    pub fn add_bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Relaxed);
+        self.beat();
+    }
+
+    /// Counts rows that arrived.
+    pub fn add_rows(&self, rows: u64) {
+        self.rows.fetch_add(rows, Relaxed);
+        self.beat();
+    }
+
+    /// Says that the attempt is alive though nothing arrived, so that its idle timeout starts anew.
+    pub fn beat(&self) {
+        self.beats.fetch_add(1, Relaxed);
+    }
+
+    /// Bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+
+    /// Rows so far.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Relaxed)
+    }
+
+    /// Changes whenever there was progress.
+    pub(super) fn beats(&self) -> u64 {
+        self.beats.load(Relaxed)
+    }
+}

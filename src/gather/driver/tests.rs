@@ -1,0 +1,55 @@
+//! What only a driver can get wrong: going on.
+
+use crate::gather::{Advice, Context, Gather, Item, Limit, Needs, Once, Retries, Run, RunSettings, Timeouts};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_items_all_end_as_they_are_submitted_goes_on_pulling() {
+    let run = Run::new(&RunSettings::default());
+    let source = Needs::none().source(run.limit(Limit::new("source:shop").gate(Retries::NONE)));
+    let login = |_: Context| async {
+        sleep(Duration::from_secs(1)).await;
+        Err::<(), &str>("refused")
+    };
+    let refused = |needs: &Needs, count: usize| {
+        let needs = needs.clone();
+        let items = (0..count).map(move |_| Item::new(login).needs(needs.clone()));
+        Gather::over(items).in_run(&run).advice(|_| Advice::SOURCE_NEVER)
+    };
+    let first = refused(&source, 1);
+    let many = refused(&source, 2000);
+    let both = async { tokio::join!(first.run(), many.run()) };
+    let (first, many) = timeout(Duration::from_secs(60), both).await.expect("it hangs");
+    assert_eq!((first.counts.not_started, many.counts.not_started), (1, 2000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_end_whose_last_items_another_job_ended() {
+    let run = Run::new(&RunSettings::default());
+    let source = Needs::none().source(run.limit(Limit::new("source:shop").gate(Retries::NONE)));
+    let job = || {
+        let login = |_: Context| async {
+            sleep(Duration::from_secs(1)).await;
+            Err::<(), &str>("refused")
+        };
+        let items = [Item::new(login).needs(source.clone())];
+        Gather::over(items).in_run(&run).advice(|_| Advice::SOURCE_NEVER)
+    };
+    let all = async { tokio::join!(job().run(), job().run(), job().run()) };
+    let (a, b, c) = timeout(Duration::from_secs(60), all).await.expect("it hangs");
+    assert_eq!([a, b, c].map(|report| report.counts.not_started), [1, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_that_never_comes_is_no_harm() {
+    let never = Some(Duration::MAX);
+    let item = |n| async move {
+        sleep(Duration::from_secs(n)).await;
+        Ok::<_, ()>(n)
+    };
+    let items = (0..2).map(move |n| Item::new(Once::new(item(n))));
+    let timeouts = Timeouts { queue: never, attempt: never, idle: never, total: never };
+    let report = Gather::over(items).concurrency(1).timeouts(timeouts).run().await;
+    assert_eq!(report.counts.done, 2);
+}

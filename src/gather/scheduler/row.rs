@@ -1,0 +1,133 @@
+//! An item as the scheduler has it, what its driver has to do for it, and how it can end. Not here: what is decided.
+
+use super::{ItemId, JobId, QueueId, Time};
+use crate::gather::event::{ItemNumber, Reason, Wait};
+use crate::gather::outcome::{Cause, State, Timeout};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An item that has no outcome yet.
+pub(crate) struct Row {
+    pub(super) job: JobId,
+    pub(super) queue: QueueId,
+    pub(super) slot: u32,
+    pub(super) number: ItemNumber,
+    pub(super) key: Option<Arc<str>>,
+    pub(super) state: RowState,
+    pub(super) attempts: u32,
+    /// Retries it used up; attempts that only tried to connect its source are not among them.
+    pub(super) retries: u32,
+    pub(super) can_repeat: bool,
+    pub(super) timing: Timing,
+    /// How often its attempts could not connect its source.
+    pub(super) connects: u32,
+    /// Its source's epoch when its attempt started, or when it last saw the source up.
+    pub(super) epoch: u32,
+    /// Its attempt has seen the source up.
+    pub(super) saw_up: bool,
+    /// Since when it paused before its latest start, and for which source if for one.
+    pub(super) paused_since: Option<Time>,
+    pub(super) paused_for_source: Option<Arc<str>>,
+    /// The text of its last error, if somebody listens.
+    pub(super) last_error: Option<String>,
+}
+
+/// The times of an item, since the run began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// When it was submitted.
+    pub queued: Duration,
+    /// When its first attempt started, if one did.
+    pub started: Option<Duration>,
+    /// When it got its outcome.
+    pub ended: Duration,
+    /// The time its attempts ran, waits not counted.
+    pub running: Duration,
+    /// How many attempts there were.
+    pub attempts: u32,
+    /// The lane of its last attempt.
+    pub lane: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RowState {
+    /// In its queue since then. A parent that wants its slot back is in its queue, too: its attempt began then.
+    Queued { since: Time, resuming: bool },
+    /// Running since then.
+    Running { since: Time },
+    /// A parent that waits for its children; its attempt began then.
+    Suspended { since: Time },
+    /// Between two attempts, since then.
+    Pausing { since: Time },
+}
+
+impl Row {
+    /// Whether nothing of the item runs.
+    pub(super) fn is_resting(&self) -> bool {
+        matches!(self.state, RowState::Queued { resuming: false, .. } | RowState::Pausing { .. })
+    }
+
+    /// The pause before this attempt, if it was one.
+    pub(super) fn pause(&self, since: Time) -> Option<Wait> {
+        let paused = self.paused_since?;
+        (since > paused).then(|| Wait {
+            reason: if self.paused_for_source.is_some() { Reason::Connect } else { Reason::Retry },
+            limit: self.paused_for_source.clone(),
+            duration: since - paused,
+        })
+    }
+}
+
+/// What a driver has to do for one of its items. `slot` is the driver's own number of the item, which it may have used
+/// again if the item ended meanwhile.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Action {
+    pub(crate) item: ItemId,
+    pub(crate) slot: u32,
+    pub(crate) what: What,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum What {
+    /// Start an attempt.
+    Start { attempt: u32, lane: u32 },
+    /// Let a parent go on that waited for its children.
+    Resume,
+    /// Ask the running attempt to stop.
+    Ask(Cause),
+    /// Abort the running attempt.
+    Abort,
+    /// Abort the running attempt: the item's time is over.
+    TimeOut(Timeout),
+    /// The item ended while nothing of it ran.
+    End(Box<(Ending, Timing)>),
+}
+
+/// How an item ended while nothing of it ran.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Ending {
+    NotStarted(Cause),
+    Cancelled(Cause),
+    TimedOut(Timeout),
+    /// With the error of its last attempt.
+    LastError,
+}
+
+impl Ending {
+    pub(crate) fn state(&self) -> State {
+        match self {
+            Ending::NotStarted(_) => State::NotStarted,
+            Ending::Cancelled(_) => State::Cancelled,
+            Ending::TimedOut(_) => State::TimedOut,
+            Ending::LastError => State::Failed,
+        }
+    }
+
+    pub(super) fn why(&self) -> Option<String> {
+        match self {
+            Ending::NotStarted(cause) | Ending::Cancelled(cause) => Some(cause.to_string()),
+            Ending::TimedOut(timeout) => Some(timeout.to_string()),
+            Ending::LastError => None,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! An item as its driver has it, from being pulled to its outcome.
+
+use super::attempt::Ran;
+use super::call::{Call, Ended};
+use super::context::Context;
+use super::event::Brought;
+use super::outcome::{Advice, Cause, Outcome, Timeout};
+use super::scheduler::{AttemptEnd, Brief, Details, Ending, Verdict};
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+
+pub(super) struct Slot<C: Call> {
+    pub(super) number: u64,
+    pub(super) key: Option<Arc<str>>,
+    pub(super) call: C,
+    pub(super) span: tracing::Span,
+    pub(super) running: Option<(JoinHandle<()>, Context)>,
+    /// It was aborted because this time was over.
+    pub(super) timed_out: Option<Timeout>,
+    /// Of its last attempt.
+    pub(super) error: Option<C::Err>,
+    /// Its last progress that was told.
+    pub(super) told: (u64, u64),
+}
+
+impl<C: Call> Slot<C> {
+    pub(super) fn new(number: u64, key: Option<Arc<str>>, call: C, span: tracing::Span) -> Slot<C> {
+        Slot { number, key, call, span, running: None, timed_out: None, error: None, told: (0, 0) }
+    }
+
+    /// Asks its attempt to stop. One that does not listen is aborted: it could not stop by itself.
+    pub(super) fn ask(&self, cause: Cause) {
+        if let Some((task, context)) = &self.running {
+            context.cancel().set(cause);
+            if !context.cancel().is_listened() {
+                task.abort();
+            }
+        }
+    }
+
+    pub(super) fn resume(&self) {
+        if let Some((_, context)) = &self.running {
+            context.resume();
+        }
+    }
+
+    pub(super) fn abort(&self) {
+        if let Some((task, context)) = &self.running {
+            context.cancel().set(Cause::Asked);
+            task.abort();
+        }
+    }
+
+    /// Its outcome without an attempt's own end.
+    pub(super) fn outcome(&mut self, ending: Ending) -> Outcome<C::Ok, C::Err> {
+        match ending {
+            Ending::NotStarted(cause) => Outcome::NotStarted(cause),
+            Ending::Cancelled(cause) => Outcome::Cancelled(cause),
+            Ending::TimedOut(timeout) => Outcome::TimedOut(timeout),
+            Ending::LastError => self.error.take().map_or(Outcome::Cancelled(Cause::Asked), Outcome::Failed),
+        }
+    }
+}
+
+/// An attempt's end as the scheduler is told of it.
+pub(super) struct Told<T, E> {
+    pub(super) slot: u32,
+    pub(super) ran: Ran<T, E>,
+    pub(super) end: AttemptEnd,
+    pub(super) brief: Brief,
+}
+
+/// An attempt's end and what it means.
+pub(super) type Judged<T, E> = (u32, Ran<T, E>, Verdict);
+
+impl<T, E> Ran<T, E> {
+    /// The outcome of an item that ended as its attempt did, or the error of one that goes on.
+    pub(super) fn outcome(self) -> Outcome<T, E> {
+        match self {
+            Ran::Itself(Ended::Done(value)) => Outcome::Done(value),
+            Ran::Itself(Ended::Failed(error)) => Outcome::Failed(error),
+            Ran::Itself(Ended::Skipped(why)) => Outcome::Skipped(why),
+            Ran::TimedOut(timeout) => Outcome::TimedOut(timeout),
+            Ran::Panicked(panic) => Outcome::Panicked(panic),
+            Ran::Aborted => Outcome::Cancelled(Cause::Asked),
+        }
+    }
+
+    pub(super) fn error(self) -> Option<E> {
+        match self {
+            Ran::Itself(Ended::Failed(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+type Advise<E> = Arc<dyn Fn(&E) -> Advice + Send + Sync>;
+type Describe<E> = Arc<dyn Fn(&E) -> (String, Option<Arc<str>>) + Send + Sync>;
+type Bring<T> = Arc<dyn Fn(&T) -> Brought + Send + Sync>;
+
+/// What the caller knows of its results and errors.
+pub(super) struct Hooks<T, E> {
+    pub(super) advice: Option<Advise<E>>,
+    pub(super) describe: Option<Describe<E>>,
+    pub(super) brought: Option<Bring<T>>,
+    pub(super) kind: Arc<str>,
+    pub(super) source: Arc<str>,
+}
+
+impl<T, E> Default for Hooks<T, E> {
+    fn default() -> Self {
+        Hooks { advice: None, describe: None, brought: None, kind: "".into(), source: "".into() }
+    }
+}
+
+impl<T, E> Hooks<T, E> {
+    pub(super) fn end(&self, ran: &Ran<T, E>) -> AttemptEnd {
+        match ran {
+            Ran::Itself(Ended::Done(_)) => AttemptEnd::Done,
+            Ran::Itself(Ended::Skipped(_)) => AttemptEnd::Skipped,
+            Ran::Itself(Ended::Failed(error)) => {
+                AttemptEnd::Failed(self.advice.as_ref().map_or(Advice::NEVER, |advice| advice(error)))
+            }
+            Ran::TimedOut(timeout) => AttemptEnd::TimedOut(*timeout),
+            Ran::Panicked(_) => AttemptEnd::Panicked,
+            Ran::Aborted => AttemptEnd::Aborted,
+        }
+    }
+
+    pub(super) fn brief(&self, ran: &Ran<T, E>) -> Brief {
+        match ran {
+            Ran::Itself(Ended::Done(value)) => {
+                let brought = self.brought.as_ref().map(|brought| brought(value)).unwrap_or_default();
+                Brief::of(Details { brought, ..Details::default() })
+            }
+            Ran::Itself(Ended::Failed(error)) => match &self.describe {
+                Some(describe) => {
+                    let (why, code) = describe(error);
+                    Brief::of(Details { why: Some(why), code, ..Details::default() })
+                }
+                None => Brief::default(),
+            },
+            Ran::Itself(Ended::Skipped(why)) => Brief::because(Some(why.to_string())),
+            Ran::TimedOut(timeout) => Brief::because(Some(timeout.to_string())),
+            Ran::Panicked(panic) => Brief::because(Some(panic.to_string())),
+            Ran::Aborted => Brief::default(),
+        }
+    }
+}
