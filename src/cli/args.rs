@@ -1,0 +1,132 @@
+//! What can be typed. Not here: what it means.
+
+use crate::config::{Progress, When};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// The version, with the commit it was built from where that is known.
+const VERSION: &str = env!("FANOUT_VERSION");
+
+/// Run independent HTTP calls, SQL queries and SFTP fetches at once, within what each server can bear, and see the
+/// overlap.
+#[derive(Debug, Parser)]
+#[command(name = "fanout", version = VERSION, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) globals: Globals,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub(super) struct Globals {
+    /// Settings, in place of those of the user and the machine where it has them.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Print nothing when the exit code is 0.
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// Threads of the runtime; 0 is one a core.
+    #[arg(long, global = true, value_name = "N")]
+    pub(super) threads: Option<usize>,
+    /// What is logged to stderr: a level, or target=level,..
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(super) log: Option<String>,
+    /// Colors.
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub(super) color: Option<When>,
+    /// What is shown while a run goes on.
+    #[arg(long, global = true, value_name = "VIEW")]
+    pub(super) progress: Option<Progress>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a plan.
+    Run(RunArguments),
+    /// Check a plan, and say all its mistakes.
+    Check(CheckArguments),
+    /// Run a plan one item after the other, then at once, and compare.
+    Compare(CompareArguments),
+    /// See the overlap on servers of its own.
+    Demo,
+    /// Print the JSON Schema of plans, for editors.
+    Schema,
+    /// Print a shell's completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunArguments {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    /// Items at once over the whole run.
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) concurrency: Option<u64>,
+    /// Say what would be done: list, and transfer nothing.
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+    /// One item after the other.
+    #[arg(long)]
+    pub(super) sequential: bool,
+    /// When to stop: a duration such as 5h, or a time of day such as 05:30.
+    #[arg(long, value_name = "WHEN")]
+    pub(super) deadline: Option<String>,
+    /// Stop everything at the first item that is lost.
+    #[arg(long)]
+    pub(super) fail_fast: bool,
+    /// The folder that outputs are under, in place of the plan's.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) output_dir: Option<PathBuf>,
+    /// Write the event log, as JSON Lines, to stdout or a file.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    pub(super) events: Option<PathBuf>,
+}
+
+/// A plan, and what of it.
+#[derive(Debug, Clone, Args)]
+pub(super) struct PlanArguments {
+    /// The plan.
+    #[arg(default_value = "fanout.toml")]
+    pub(super) plan: PathBuf,
+    /// Only these jobs, and what they need. Names may hold * and ?.
+    #[arg(value_name = "JOB")]
+    pub(super) jobs: Vec<String>,
+    /// A variable of the plan.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(super) vars: Vec<(String, String)>,
+    /// Only jobs of this source, and what they need.
+    #[arg(long = "source", value_name = "NAME")]
+    pub(super) sources: Vec<String>,
+    /// Not this job.
+    #[arg(long = "skip", value_name = "JOB")]
+    pub(super) skip: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    /// Connect to the sources and log in, too.
+    #[arg(long)]
+    pub(super) connect: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompareArguments {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    /// Run jobs that change something at their source, three times.
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| "must be NAME=VALUE".to_owned())
+}

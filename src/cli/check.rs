@@ -1,0 +1,91 @@
+//! `fanout check`, and what a dry run says.
+
+use super::args::CheckArguments;
+use super::exit::Failure;
+use super::run::load;
+use super::{Surroundings, print};
+use crate::expr::{Globals, Scope};
+use crate::gather::Context;
+use crate::plan::Plan;
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(super) async fn check(arguments: CheckArguments, surroundings: &Surroundings) -> Result<u8, Failure> {
+    let plan = load(&arguments.plan).await?;
+    if arguments.connect {
+        connect(&plan, surroundings).await?;
+    }
+    let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (jobs, sources) = (many(plan.jobs.len(), "job"), many(plan.sources.len(), "source"));
+    if surroundings.quiet { Ok(0) } else { print(format!("{}: {jobs}, {sources}, no mistakes\n", plan.name)) }
+}
+
+/// Connects to every source and logs in, all at once.
+async fn connect(plan: &Plan, surroundings: &Surroundings) -> Result<(), Failure> {
+    let secrets = plan.resolve_secrets().map_err(Failure::plan)?;
+    let scope = Scope::new(Arc::new(Globals { secrets, ..plan.globals.clone() }));
+    let scope = &scope;
+    let connects = plan.sources.iter().filter(|source| !source.built_in).map(|source| async move {
+        let result = source.source.connect(&Context::detached(), scope).await;
+        source.source.close().await;
+        (source, result)
+    });
+    let mut said = String::new();
+    let mut failed = 0;
+    for (source, result) in futures_util::future::join_all(connects).await {
+        let (name, target) = (&source.name, source.source.target());
+        match result {
+            Ok(()) => {
+                let _ = writeln!(said, "{name}: connected to {target}");
+            }
+            Err(error) => {
+                failed += 1;
+                let _ = writeln!(said, "{name}: {error}");
+            }
+        }
+    }
+    let said = surroundings.redactor.redact(&said).into_owned();
+    if failed > 0 {
+        return Err(Failure::lost(format!(
+            "{failed} of {} sources can't be used\n{}",
+            plan.sources.len(),
+            said.trim_end()
+        )));
+    }
+    if !surroundings.quiet {
+        print(said)?;
+    }
+    Ok(())
+}
+
+/// What a run would do, as far as the plan alone tells.
+pub(super) fn describe(plan: &Plan, output_dir: Option<&Path>) -> Result<u8, Failure> {
+    let mut said = String::new();
+    let folder = output_dir.unwrap_or(&plan.folder);
+    for job in &plan.jobs {
+        let target =
+            if job.source.built_in { String::new() } else { format!(" at {}", job.source.source.target()) };
+        let items = match &job.for_each {
+            Some(each) => {
+                each.count().map_or("items known when it runs".to_owned(), |count| format!("{count} items"))
+            }
+            None if job.operation.lists() => "items listed when it runs".to_owned(),
+            None => "1 item".to_owned(),
+        };
+        let output = job
+            .output
+            .as_ref()
+            .map(|output| format!(", into {}", folder.join(output.path.source()).display()));
+        let needs =
+            if job.needs.is_empty() { String::new() } else { format!(", after {}", job.needs.join(", ")) };
+        let _ = writeln!(
+            said,
+            "{}: {}{target}, {items}{}{needs}",
+            job.name,
+            job.source.kind,
+            output.unwrap_or_default()
+        );
+    }
+    print(said)
+}

@@ -1,0 +1,58 @@
+//! Exit codes, and how a command says why it could not do its work.
+
+use crate::gather::Event;
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// A bug.
+pub(super) const BUG: u8 = 70;
+/// Arguments that make no sense.
+pub(super) const USAGE: u8 = 2;
+/// A plan or settings that can't be used.
+pub(super) const INVALID: u8 = 3;
+/// The report, the log or stdout could not be written.
+pub(super) const WRITE: u8 = 9;
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    pub(super) fn usage(message: impl Display) -> Failure {
+        Failure { code: USAGE, message: message.to_string() }
+    }
+
+    pub(super) fn settings(message: impl Display) -> Failure {
+        Failure { code: INVALID, message: message.to_string() }
+    }
+
+    pub(super) fn plan(message: impl Display) -> Failure {
+        Failure { code: INVALID, message: message.to_string() }
+    }
+
+    pub(super) fn write(what: &str, error: &io::Error) -> Failure {
+        Failure { code: WRITE, message: format!("{what} could not be written: {error}") }
+    }
+
+    pub(super) fn lost(message: impl Display) -> Failure {
+        Failure { code: 1, message: message.to_string() }
+    }
+
+    /// Says it, and gives the exit code.
+    pub(super) fn report(self) -> u8 {
+        // There is nowhere else to say it.
+        let _ = writeln!(io::stderr(), "fanout: {}", self.message);
+        self.code
+    }
+}
+
+/// Why the events of a run could not be shown or written.
+pub(super) type Shown<T> = Result<T, Failure>;
+
+/// An event as a line of the log.
+pub(super) fn line(event: &Event, to: &mut Vec<u8>) -> io::Result<()> {
+    crate::report::log::encode(event, to)
+}

@@ -1,0 +1,109 @@
+//! The command line: arguments, views, signals, exit codes. Not here: anything that a library user could want.
+
+mod args;
+mod check;
+mod compare;
+mod demo;
+mod exit;
+mod run;
+mod signals;
+mod view;
+
+use crate::config::Settings;
+use crate::secret::Redactor;
+use crate::{gather, plan, telemetry};
+use args::{Arguments, Command};
+use clap::{CommandFactory, Parser};
+use exit::Failure;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use view::Screen;
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    gather::install_panic_hook();
+    let arguments = Arguments::parse();
+    let code = std::panic::catch_unwind(|| match start(arguments) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    });
+    ExitCode::from(code.unwrap_or(exit::BUG))
+}
+
+/// What every command has at hand.
+struct Surroundings {
+    screen: Screen,
+    redactor: Redactor,
+    quiet: bool,
+}
+
+fn start(arguments: Arguments) -> Result<u8, Failure> {
+    let globals = arguments.globals;
+    let mut settings = Settings::load(globals.config.as_deref()).map_err(Failure::settings)?;
+    settings.color = globals.color.unwrap_or(settings.color);
+    settings.progress = globals.progress.unwrap_or(settings.progress);
+    settings.threads = globals.threads.unwrap_or(settings.threads);
+    settings.log = globals.log.unwrap_or(settings.log);
+    let redactor = Redactor::process().clone();
+    let screen = Screen::new(&settings, globals.quiet);
+    telemetry::init(&settings.log, screen.style.color, view::Clean(redactor.clone()))
+        .map_err(Failure::settings)?;
+    raise_open_files();
+    let surroundings = Surroundings { screen, redactor, quiet: globals.quiet };
+    runtime(settings.threads)?.block_on(dispatch(arguments.command, &surroundings))
+}
+
+async fn dispatch(command: Command, surroundings: &Surroundings) -> Result<u8, Failure> {
+    match command {
+        Command::Run(arguments) => run::run(arguments, surroundings).await,
+        Command::Check(arguments) => check::check(arguments, surroundings).await,
+        Command::Compare(arguments) => compare::compare(arguments, surroundings).await,
+        Command::Demo => demo::demo(surroundings).await,
+        Command::Schema => {
+            let schema = serde_json::to_string_pretty(&plan::schema()).expect("a schema is JSON");
+            print(schema + "\n")
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "fanout", &mut script);
+            print(script)
+        }
+    }
+}
+
+/// Writes to stdout. A reader who has seen enough is no error.
+fn print(text: impl AsRef<[u8]>) -> Result<u8, Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::write("stdout", &error)),
+        _ => Ok(0),
+    }
+}
+
+/// Says something between the views, on stderr.
+fn say(text: &str) -> Result<(), Failure> {
+    io::stderr().write_all(text.as_bytes()).map_err(|error| Failure::write("stderr", &error))
+}
+
+/// One thread is a runtime of one thread; more are that many. Waiting needs no thread.
+fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = match threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    if threads > 1 {
+        builder.worker_threads(threads);
+    }
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::settings(format!("the runtime can't start: {error}")))
+}
+
+/// Many connections and files at once need many descriptors; the soft limit is often 1024.
+fn raise_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Without it fewer things run at once, and who fails says so.
+    let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
+}

@@ -1,0 +1,132 @@
+//! `fanout run`: a plan carried out, shown, and its results printed.
+
+use super::args::{PlanArguments, RunArguments};
+use super::exit::Failure;
+use super::view::{Log, QUEUE, Viewer};
+use super::{Surroundings, print, signals};
+use crate::config::Progress;
+use crate::gather::Event;
+use crate::plan::{Overrides, Plan, Selection};
+use crate::report::{self, Timeline};
+use crate::run::{Execution, Options, RunReport, StartError};
+use crate::units::Span;
+use jiff::Zoned;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) async fn run(arguments: RunArguments, surroundings: &Surroundings) -> Result<u8, Failure> {
+    let plan = load(&arguments.plan).await?;
+    let to_stdout = arguments.events.as_deref() == Some(Path::new("-"));
+    if to_stdout && let Some(job) = plan.jobs.iter().find(|job| job.output.is_none() && prints(&plan, job)) {
+        let name = &job.name;
+        return Err(Failure::usage(format!(
+            "--events writes to stdout, where the result of job \"{name}\" would go, too\n  (give the job an `output`, or write --events=FILE)"
+        )));
+    }
+    if arguments.dry_run {
+        return super::check::describe(&plan, arguments.output_dir.as_deref());
+    }
+    let options = Options {
+        output_dir: arguments.output_dir.clone(),
+        concurrency: arguments.concurrency,
+        sequential: arguments.sequential,
+        deadline: arguments.deadline.as_deref().map(deadline).transpose()?,
+        fail_fast: arguments.fail_fast,
+        events: Some(QUEUE),
+        keep_results: !to_stdout,
+        redactor: surroundings.redactor.clone(),
+    };
+    let log = Log::open(arguments.events.as_deref())?;
+    let (report, timeline) = execute(Arc::new(plan), options, surroundings, log, |_| {}).await?;
+    let code = report.exit().code();
+    if !(surroundings.quiet && code == 0) {
+        show_end(&timeline, surroundings)?;
+    }
+    let printed = if to_stdout { 0 } else { print_results(&report)? };
+    Ok(if code == 0 { printed } else { code })
+}
+
+/// Reads a plan and drops what is not selected.
+pub(super) async fn load(arguments: &PlanArguments) -> Result<Plan, Failure> {
+    let arguments = arguments.clone();
+    let read = move || {
+        let overrides = Overrides { vars: arguments.vars, run: None };
+        let mut plan = Plan::load(&arguments.plan, &overrides).map_err(Failure::plan)?;
+        let selection = Selection { jobs: arguments.jobs, sources: arguments.sources, skip: arguments.skip };
+        plan.select(&selection).map_err(Failure::usage)?;
+        Ok(plan)
+    };
+    tokio::task::spawn_blocking(read).await.expect("reading a plan does not panic")
+}
+
+/// Runs a plan to its end, shown as the screen allows. `heed` sees every event.
+pub(super) async fn execute(
+    plan: Arc<Plan>,
+    options: Options,
+    surroundings: &Surroundings,
+    log: Log,
+    heed: impl FnMut(&Event) + Send + 'static,
+) -> Result<(RunReport, Timeline), Failure> {
+    let execution = Execution::new(plan, options).await.map_err(|error| match error {
+        StartError::Secret(_) => Failure::plan(error),
+        StartError::Output(_) => Failure::lost(error),
+    })?;
+    let run = execution.run().clone();
+    let viewer = Viewer::start(&run, surroundings.screen, log, heed);
+    let report = tokio::select! {
+        report = execution.finish() => report,
+        error = signals::listen(run) => {
+            return Err(Failure::settings(format!("signals can't be heard: {:?}", error.err())));
+        }
+    };
+    Ok((report, viewer.finish().await?))
+}
+
+/// The waterfall, the figures, the failures last: on stderr.
+pub(super) fn show_end(timeline: &Timeline, surroundings: &Surroundings) -> Result<(), Failure> {
+    if matches!(surroundings.screen.progress, Progress::None) && !surroundings.quiet {
+        return Ok(());
+    }
+    let text = report::end(timeline, &surroundings.screen.style);
+    let text = surroundings.redactor.redact(&text).into_owned();
+    io::stderr().write_all(text.as_bytes()).map_err(|error| Failure::write("stderr", &error))
+}
+
+/// Whether a job's result goes to stdout: it has nowhere else to go, and nobody else uses it.
+fn prints(plan: &Plan, job: &crate::plan::Job) -> bool {
+    let used = plan.jobs.iter().any(|other| other.needs.iter().any(|need| **need == *job.name));
+    !used && job.source.kind != "sleep"
+}
+
+fn print_results(report: &RunReport) -> Result<u8, Failure> {
+    let mut out = Vec::new();
+    for kept in report.jobs.iter().filter(|job| !job.used).flat_map(|job| &job.kept) {
+        out.extend_from_slice(&kept.bytes);
+        if kept.bytes.last().is_some_and(|byte| *byte != b'\n') {
+            out.push(b'\n');
+        }
+    }
+    print(out).map(|_| 0)
+}
+
+/// `5h` from now, or the next `05:30` on this machine's clock.
+fn deadline(text: &str) -> Result<Duration, Failure> {
+    if let Ok(Span(duration)) = text.parse::<Span>() {
+        return Ok(duration);
+    }
+    let wrong = || {
+        Failure::usage(format!(
+            "--deadline \"{text}\": must be a duration such as 5h or a time of day such as 05:30"
+        ))
+    };
+    let time: jiff::civil::Time = jiff::civil::Time::strptime("%H:%M", text).map_err(|_| wrong())?;
+    let now = Zoned::now();
+    let mut then = now.with().time(time).build().map_err(|_| wrong())?;
+    if then <= now {
+        then = then.tomorrow().map_err(|_| wrong())?;
+    }
+    let left = then.timestamp().duration_since(now.timestamp());
+    Duration::try_from(left).map_err(|_| wrong())
+}

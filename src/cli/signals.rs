@@ -1,0 +1,23 @@
+//! Signals: the first asks everything to stop, the second ends the grace time.
+
+use crate::gather::{Cause, Run, Stop};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Listens until the run is over; to be raced with it.
+pub(super) async fn listen(run: Run) -> std::io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let number = either(&mut interrupt, &mut terminate).await;
+    run.cancel(&Cause::Signal(number), Stop::CancelRunning);
+    loop {
+        either(&mut interrupt, &mut terminate).await;
+        run.abort();
+    }
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> i32 {
+    tokio::select! {
+        _ = interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+        _ = terminate.recv() => SignalKind::terminate().as_raw_value(),
+    }
+}

@@ -1,0 +1,204 @@
+//! What is shown while a run goes on, and the event log: one thread of its own reads the events, so that a slow
+//! terminal or disk stops no runtime thread. Not here: what is drawn (`report`).
+
+use super::exit::{self, Failure, Shown};
+use crate::config::{Progress, Settings, When};
+use crate::gather::{Event, EventQueue, Run};
+use crate::report::plain::Plain;
+use crate::report::terminal::{self, Live, Size};
+use crate::report::{Style, Timeline};
+use crate::secret::Redactor;
+use std::fs::File;
+use std::io::{self, IsTerminal, Stderr, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Events that may wait for the thread that shows them.
+pub(super) const QUEUE: usize = 16 * 1024;
+/// Without a terminal nothing is drawn, but the time of the next line is looked at so often.
+const PLAIN_LOOK: Duration = Duration::from_secs(1);
+
+/// What there is to show things on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Screen {
+    pub(super) style: Style,
+    pub(super) progress: Progress,
+}
+
+impl Screen {
+    pub(super) fn new(settings: &Settings, quiet: bool) -> Screen {
+        let terminal = io::stderr().is_terminal();
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let color = match settings.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => terminal && !no_color,
+        };
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let progress = match settings.progress {
+            _ if quiet => Progress::None,
+            // Log lines and a view that is redrawn would write over each other.
+            Progress::Auto if terminal && !dumb && settings.log == "off" => Progress::Live,
+            Progress::Auto => Progress::Plain,
+            other => other,
+        };
+        let width = if terminal { size().columns.saturating_sub(1).clamp(40, 140) } else { 100 };
+        Screen { style: Style { width, unicode: speaks_unicode(), color }, progress }
+    }
+}
+
+/// Whether the locale says UTF-8; without a locale it is taken for granted, as CI systems set none.
+fn speaks_unicode() -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    set.is_none_or(|locale| {
+        let locale = locale.to_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8") || !matches!(locale.as_str(), "c" | "posix")
+    })
+}
+
+fn size() -> Size {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
+    let size = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
+    size.map_or(Size { columns: 80, rows: 24 }, |size| Size {
+        columns: size.ws_col.into(),
+        rows: size.ws_row.into(),
+    })
+}
+
+enum View {
+    Live(Live<Stderr>),
+    Plain(Plain<Stderr>),
+    Nothing(Box<Timeline>),
+}
+
+impl View {
+    fn new(screen: Screen) -> View {
+        match screen.progress {
+            Progress::Live => View::Live(Live::new(io::stderr(), screen.style)),
+            Progress::Plain | Progress::Auto => View::Plain(Plain::new(io::stderr(), screen.style)),
+            Progress::None => View::Nothing(Box::default()),
+        }
+    }
+
+    fn add(&mut self, event: &Event) -> io::Result<()> {
+        match self {
+            View::Live(live) => live.add(event),
+            View::Plain(plain) => plain.add(event)?,
+            View::Nothing(timeline) => timeline.add(event),
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, now: Duration) -> io::Result<()> {
+        match self {
+            View::Live(live) => live.tick(now, size()),
+            View::Plain(plain) => plain.tick(now),
+            View::Nothing(_) => Ok(()),
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        if matches!(self, View::Live(_)) { terminal::PAUSE } else { PLAIN_LOOK }
+    }
+
+    fn finish(self) -> io::Result<Timeline> {
+        match self {
+            View::Live(live) => live.finish(),
+            View::Plain(plain) => plain.finish(),
+            View::Nothing(timeline) => Ok(*timeline),
+        }
+    }
+}
+
+/// Where the event log goes.
+pub(super) enum Log {
+    Nowhere,
+    To(Box<dyn Write + Send>),
+}
+
+impl Log {
+    pub(super) fn open(path: Option<&Path>) -> Shown<Log> {
+        match path {
+            None => Ok(Log::Nowhere),
+            Some(path) if path == Path::new("-") => Ok(Log::To(Box::new(io::stdout()))),
+            Some(path) => File::create(path)
+                .map(|file| Log::To(Box::new(file)))
+                .map_err(|error| Failure::write(&path.display().to_string(), &error)),
+        }
+    }
+
+    fn write(&mut self, events: &[Event]) -> io::Result<()> {
+        let Log::To(to) = self else { return Ok(()) };
+        let mut lines = Vec::new();
+        events.iter().try_for_each(|event| exit::line(event, &mut lines))?;
+        to.write_all(&lines)?;
+        to.flush()
+    }
+}
+
+/// The thread that shows a run.
+pub(super) struct Viewer(JoinHandle<io::Result<Timeline>>);
+
+impl Viewer {
+    /// Begins to show a run until its events are closed.
+    pub(super) fn start(
+        run: &Run,
+        screen: Screen,
+        log: Log,
+        heed: impl FnMut(&Event) + Send + 'static,
+    ) -> Viewer {
+        let events = run.events().expect("a run that is shown has events");
+        let run = run.clone();
+        Viewer(std::thread::spawn(move || show(&run, &events, View::new(screen), log, heed)))
+    }
+
+    /// Waits for the end, and gives back all that is known of the run.
+    pub(super) async fn finish(self) -> Shown<Timeline> {
+        let joined = tokio::task::spawn_blocking(|| self.0.join()).await;
+        let result =
+            joined.expect("joining does not panic").unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        result.map_err(|error| Failure::write("the event log or the view", &error))
+    }
+}
+
+fn show(
+    run: &Run,
+    events: &Arc<EventQueue>,
+    mut view: View,
+    mut log: Log,
+    mut heed: impl FnMut(&Event),
+) -> io::Result<Timeline> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    runtime.block_on(async {
+        let mut failed = Ok(());
+        loop {
+            let batch = tokio::time::timeout(view.pause(), events.read()).await;
+            if let Ok(batch) = &batch {
+                if batch.is_empty() {
+                    break;
+                }
+                batch.iter().for_each(&mut heed);
+                // A run goes on when its log or view can't be written; it ends with an exit code that says so.
+                failed = failed.and(log.write(batch)).and(batch.iter().try_for_each(|event| view.add(event)));
+            }
+            failed = failed.and(view.tick(run.elapsed()));
+        }
+        let timeline = view.finish()?;
+        failed.map(|()| timeline)
+    })
+}
+
+/// Stderr without secrets.
+pub(super) struct Clean(pub(super) Redactor);
+
+impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Clean {
+    type Writer = Box<dyn Write + 'a>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Box::new(self.0.writer(io::stderr()))
+    }
+}

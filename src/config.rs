@@ -1,0 +1,104 @@
+//! The settings of the program, in layers: what is built in, the files of the machine and the user, the environment.
+//! Not here: flags (`cli`), and everything that a plan says for itself.
+
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// The built-in layer: every setting with its default and a comment.
+pub const DEFAULT: &str = include_str!("../config/default.toml");
+
+/// Every setting.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Threads of the runtime; 0 is one a core.
+    pub threads: usize,
+    /// The filter of what is logged to stderr.
+    pub log: String,
+    /// Colors.
+    pub color: When,
+    /// What is shown while a run goes on.
+    pub progress: Progress,
+}
+
+/// When to do something that suits a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What is shown while a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Progress {
+    /// Live on a terminal, plain elsewhere.
+    Auto,
+    /// A view that is redrawn in place.
+    Live,
+    /// Lines.
+    Plain,
+    /// Nothing.
+    None,
+}
+
+/// Settings that can't be used: which, where, why.
+#[derive(Debug, thiserror::Error)]
+#[error("settings: {0}")]
+pub struct SettingsError(#[from] config::ConfigError);
+
+impl Settings {
+    /// Reads all layers. A file that is named by `--config` must be there, the others need not. Blocking.
+    pub fn load(named: Option<&Path>) -> Result<Settings, SettingsError> {
+        let mut layers = config::Config::builder()
+            .add_source(config::File::from_str(DEFAULT, config::FileFormat::Toml))
+            .add_source(file(Path::new("/etc/fanout/config.toml")).required(false));
+        if let Some(home) = user_folder() {
+            layers = layers.add_source(file(&home.join("fanout/config.toml")).required(false));
+        }
+        if let Some(named) = named {
+            layers = layers.add_source(file(named).required(true));
+        }
+        for (key, value) in std::env::vars() {
+            let setting = key.strip_prefix("FANOUT_").map(|name| name.to_lowercase().replace("__", "."));
+            if let Some(setting) = setting.filter(|name| KEYS.contains(&name.as_str())) {
+                layers = layers.set_override(setting, value)?;
+            }
+        }
+        Ok(layers.build()?.try_deserialize()?)
+    }
+}
+
+/// The settings that the environment may hold. Other variables that begin with FANOUT_ are not settings.
+const KEYS: [&str; 4] = ["threads", "log", "color", "progress"];
+
+fn file(path: &Path) -> config::File<config::FileSourceFile, config::FileFormat> {
+    config::File::new(&path.to_string_lossy(), config::FileFormat::Toml)
+}
+
+fn user_folder() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_layer_has_every_setting() {
+        let settings: Settings = toml::from_str(DEFAULT).unwrap();
+        assert_eq!((settings.threads, settings.color), (0, When::Auto));
+        let table: toml::Table = toml::from_str(DEFAULT).unwrap();
+        let mut keys: Vec<_> = table.keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        let mut known = KEYS;
+        known.sort_unstable();
+        assert_eq!(keys, known);
+    }
+}

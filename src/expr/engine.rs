@@ -1,0 +1,174 @@
+//! Expressions compiled once, to be evaluated any number of times. Not here: what the names mean (`scope`), and what
+//! becomes of the value (`encode`).
+
+use super::names::{self, Path};
+use super::scope::Scope;
+use super::{ExprError, dates, suggest};
+use crate::secret::Redactor;
+use minijinja::{Environment, ErrorKind, Expression, UndefinedBehavior, Value};
+use std::sync::LazyLock;
+
+/// The names that an expression starts from.
+pub(super) const ROOTS: [&str; 5] = ["vars", "item", "run", "secrets", "jobs"];
+
+/// Functions, which are names too.
+const FUNCTIONS: [&str; 2] = ["range", "dict"];
+
+/// Filters, for suggestions.
+const FILTERS: [&str; 27] = [
+    "abs",
+    "bool",
+    "capitalize",
+    "count",
+    "date",
+    "days",
+    "default",
+    "first",
+    "float",
+    "format",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "max",
+    "min",
+    "replace",
+    "round",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "trim",
+    "upper",
+];
+
+/// One environment for all expressions of the process.
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.remove_global("debug");
+    environment.remove_global("namespace");
+    environment.add_filter("date", dates::date);
+    environment.add_filter("days", dates::days);
+    environment
+});
+
+/// An expression that is ready to be evaluated.
+pub(super) struct Compiled {
+    /// As it is written, without the braces.
+    pub(super) source: String,
+    /// The names it looks at, from the known roots on.
+    pub(super) paths: Vec<Path>,
+    /// Whether it makes something else of a secret.
+    derives: bool,
+    expression: Expression<'static, 'static>,
+}
+
+impl Compiled {
+    pub(super) fn new(source: &str) -> Result<Compiled, ExprError> {
+        let source = source.trim();
+        if source.is_empty() {
+            return Err(ExprError::new("`${{ }}` holds no expression"));
+        }
+        let expression = ENVIRONMENT
+            .compile_expression_owned(source.to_owned())
+            .map_err(|error| ExprError::new(format!("{}: {}", quoted(source), why(&error))))?;
+        let paths = names::paths(source);
+        let derives = paths.iter().any(|path| path.root == "secrets") && !names::is_plain(source);
+        let compiled = Compiled { source: source.to_owned(), paths, derives, expression };
+        compiled.check_roots()?;
+        compiled.check_filters()?;
+        compiled.check_jobs()?;
+        Ok(compiled)
+    }
+
+    fn check_roots(&self) -> Result<(), ExprError> {
+        let mut unknown: Vec<_> = self.expression.undeclared_variables(false).into_iter().collect();
+        unknown.retain(|name| !ROOTS.contains(&name.as_str()) && !FUNCTIONS.contains(&name.as_str()));
+        unknown.sort();
+        match unknown.first() {
+            None => Ok(()),
+            Some(name) => Err(self.undefined(name, &suggest(name, ROOTS))),
+        }
+    }
+
+    fn check_filters(&self) -> Result<(), ExprError> {
+        let known = |name: &&str| {
+            let probe = ENVIRONMENT.compile_expression_owned(format!("''|{name}"));
+            let error = probe.and_then(|probe| probe.eval(())).err();
+            error.is_none_or(|error| error.kind() != ErrorKind::UnknownFilter)
+        };
+        match names::filters(&self.source).iter().find(|name| !known(name)) {
+            None => Ok(()),
+            Some(name) => Err(ExprError::new(format!("{}: unknown filter `{name}`", quoted(&self.source)))
+                .hint(&suggest(name, FILTERS))),
+        }
+    }
+
+    /// A job must be named outright, so that it is known what waits for what.
+    fn check_jobs(&self) -> Result<(), ExprError> {
+        match self.paths.iter().any(|path| path.root == "jobs" && path.names.is_empty()) {
+            false => Ok(()),
+            true => Err(ExprError::new(format!("{}: a job must be named outright", quoted(&self.source)))
+                .hint("write jobs.NAME, or jobs[\"NAME\"] for a name with a dash")),
+        }
+    }
+
+    /// Its value. What it makes of a secret is a secret, which the process's redactor knows from then on.
+    pub(super) fn eval(&self, scope: &Scope) -> Result<Value, ExprError> {
+        match self.expression.eval(scope.context()) {
+            Ok(value) if !value.is_undefined() => {
+                if let (true, Some(text)) = (self.derives, value.as_str()) {
+                    Redactor::process().add_derived(text);
+                }
+                Ok(value)
+            }
+            Ok(_) => Err(self.not_defined(scope)),
+            Err(error) if error.kind() == ErrorKind::UndefinedError => Err(self.not_defined(scope)),
+            Err(error) => Err(ExprError::new(format!("{}: {}", quoted(&self.source), why(&error)))),
+        }
+    }
+
+    /// Whether its own text deals with names that are not there.
+    pub(super) fn expects_undefined(&self) -> bool {
+        self.source.contains("default") || self.source.contains("defined") || self.source.contains("|d(")
+    }
+
+    /// Names the first name that is not defined.
+    pub(super) fn not_defined(&self, scope: &Scope) -> ExprError {
+        match self.paths.iter().find_map(|path| path.undefined(scope)) {
+            Some((name, hint)) => self.undefined(&name, &hint),
+            None => ExprError::new(format!("{} has no value", quoted(&self.source))),
+        }
+    }
+
+    fn undefined(&self, name: &str, hint: &str) -> ExprError {
+        let message = match name == self.source {
+            true => format!("`{name}` is not defined"),
+            false => format!("`{name}` is not defined in {}", quoted(&self.source)),
+        };
+        ExprError::new(message).hint(hint)
+    }
+}
+
+impl std::fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&quoted(&self.source))
+    }
+}
+
+/// An expression as a message shows it.
+pub(super) fn quoted(source: &str) -> String {
+    format!("`${{{{ {source} }}}}`")
+}
+
+/// The engine's own words, without the place in its invented template.
+fn why(error: &minijinja::Error) -> String {
+    match error.detail() {
+        Some(detail) => detail.to_owned(),
+        None => error.kind().to_string(),
+    }
+}

@@ -1,0 +1,7 @@
+//! The program. Everything it does is in `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fanout::cli::main()
+}

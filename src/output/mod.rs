@@ -1,0 +1,31 @@
+//! Outputs: files that are whole or absent, names that stay in their folder, rows as text.
+//! Not here: which file an item writes, and when it is final (`run`).
+//!
+//! An output is written into a temporary file beside its final name (`.NAME.fanout-part`), which is locked while
+//! somebody writes it, and then renamed. So a final name is whole or absent after a killed process and on a full
+//! disk. (`durable`, which syncs files in groups before they are renamed, and `manifest` have their places in
+//! `temp.rs` and beside this file.)
+//!
+//! Whose name is it? The start of an `output` up to the last `/` before its first expression is the plan author's:
+//! it may be absolute, hold `..` and lead through symlinks ([`split_output`]). [`Folder::open`] opens it so.
+//! All that comes after it may stem from data or servers and is opened beneath that folder: no `..`, no symlink.
+
+mod beneath;
+mod change;
+mod error;
+mod folder;
+mod join;
+mod names;
+mod part;
+mod rows;
+mod temp;
+
+pub use error::OutputError;
+pub use folder::{Folder, split_output};
+pub use join::Join;
+pub use names::{NameError, component, server_name, shown};
+pub use part::{Part, PartWriter};
+pub use rows::{Cell, RowError, RowFormat, RowWriter};
+
+#[cfg(test)]
+mod tests;

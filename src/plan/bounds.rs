@@ -1,0 +1,171 @@
+//! The keys that bound a source or a job: how much at once, how often again, how long. Not here: what follows from them
+//! (`gather`).
+
+use super::keys::Names;
+use crate::units::{Rate, Span};
+use schemars::JsonSchema;
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+/// The keys that bound a source or a job; the job's win.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Bounds {
+    /// Items at once.
+    #[schemars(range(min = 1))]
+    pub concurrency: Option<u64>,
+    /// Starts in a time.
+    pub rate: Option<Rate>,
+    /// The `[limits.NAME]` that items count against, too: a name or a list of names.
+    pub limit: Option<Names>,
+    /// How failed attempts are repeated: a table, or just how often.
+    pub retries: Option<RetryKeys>,
+    /// How long things may take.
+    pub timeout: Option<TimeoutKeys>,
+}
+
+pub(super) const BOUNDS: [&str; 5] = ["concurrency", "rate", "limit", "retries", "timeout"];
+
+/// How the pause between attempts grows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Backoff {
+    /// It doubles.
+    #[default]
+    Exponential,
+    /// It stays.
+    Constant,
+}
+
+/// `retries` as it is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema)]
+pub struct RetryKeys {
+    /// How often an attempt that failed is repeated. Default 2.
+    pub count: Option<u32>,
+    /// The first pause. Default 200ms.
+    pub delay: Option<Span>,
+    /// The longest pause. Default 10s.
+    pub max_delay: Option<Span>,
+    /// Whether pauses are spread at random. Default true.
+    pub jitter: Option<bool>,
+    /// How the pause grows. Default exponential.
+    pub backoff: Option<Backoff>,
+}
+
+/// `timeout` as it is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TimeoutKeys {
+    /// How long an item may wait for its first start.
+    pub queue: Option<Span>,
+    /// How long a connection may take. Default 10s.
+    pub connect: Option<Span>,
+    /// How long one attempt may take.
+    pub attempt: Option<Span>,
+    /// How long an attempt may make no progress. Default 60s.
+    pub idle: Option<Span>,
+    /// How long an item may take with its repetitions.
+    pub total: Option<Span>,
+}
+
+/// How failed attempts are repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retries {
+    /// How often.
+    pub count: u32,
+    /// The first pause.
+    pub delay: Duration,
+    /// The longest pause.
+    pub max_delay: Duration,
+    /// Whether pauses are spread at random.
+    pub jitter: bool,
+    /// How the pause grows.
+    pub backoff: Backoff,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until the first start.
+    pub queue: Option<Duration>,
+    /// A connection.
+    pub connect: Duration,
+    /// One attempt.
+    pub attempt: Option<Duration>,
+    /// Without progress.
+    pub idle: Duration,
+    /// With all repetitions.
+    pub total: Option<Duration>,
+}
+
+impl Retries {
+    /// The job's keys, else the source's, else the defaults.
+    pub(crate) fn of(job: Option<RetryKeys>, source: Option<RetryKeys>) -> Retries {
+        let (job, source) = (job.unwrap_or_default(), source.unwrap_or_default());
+        let time =
+            |job: Option<Span>, source: Option<Span>, default| job.or(source).map_or(default, |span| span.0);
+        Retries {
+            count: job.count.or(source.count).unwrap_or(2),
+            delay: time(job.delay, source.delay, Duration::from_millis(200)),
+            max_delay: time(job.max_delay, source.max_delay, Duration::from_secs(10)),
+            jitter: job.jitter.or(source.jitter).unwrap_or(true),
+            backoff: job.backoff.or(source.backoff).unwrap_or_default(),
+        }
+    }
+}
+
+impl Timeouts {
+    /// The job's keys, else the source's, else the defaults.
+    pub(super) fn of(job: Option<TimeoutKeys>, source: Option<TimeoutKeys>) -> Timeouts {
+        let (job, source) = (job.unwrap_or_default(), source.unwrap_or_default());
+        let time = |job: Option<Span>, source: Option<Span>| job.or(source).map(|span| span.0);
+        Timeouts {
+            queue: time(job.queue, source.queue),
+            connect: time(job.connect, source.connect).unwrap_or(Duration::from_secs(10)),
+            attempt: time(job.attempt, source.attempt),
+            idle: time(job.idle, source.idle).unwrap_or(Duration::from_secs(60)),
+            total: time(job.total, source.total),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RetryKeys {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<RetryKeys, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = RetryKeys;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, or a table such as { count = 4, delay = \"200ms\" }")
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<RetryKeys, E> {
+                let wrong = |_| E::invalid_value(de::Unexpected::Signed(number), &self);
+                let count = u32::try_from(number).map_err(wrong)?;
+                Ok(RetryKeys { count: Some(count), ..RetryKeys::default() })
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, entries: A) -> Result<RetryKeys, A::Error> {
+                RetryTable::deserialize(de::value::MapAccessDeserializer::new(entries)).map(|table| {
+                    RetryKeys {
+                        count: table.count,
+                        delay: table.delay,
+                        max_delay: table.max_delay,
+                        jitter: table.jitter,
+                        backoff: table.backoff,
+                    }
+                })
+            }
+        }
+        from.deserialize_any(Either)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RetryTable {
+    count: Option<u32>,
+    delay: Option<Span>,
+    max_delay: Option<Span>,
+    jitter: Option<bool>,
+    backoff: Option<Backoff>,
+}

@@ -1,0 +1,216 @@
+//! What a plan says of itself, before its sources and jobs: version, name, time zone, variables, secrets, limits.
+
+use super::keys::{CONCURRENCY, LimitKeys, RunKeys};
+use super::place::Mistakes;
+use super::{NamedLimit, Overrides, RunLimits};
+use crate::expr::{Data, Globals, Node, Problem, Scope, Table, suggest};
+use crate::secret::SecretRef;
+use indexmap::IndexMap;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use serde_json::{Map, Value as Json};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Which run it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunIdentity {
+    /// `run.id`: unique, and in the order of time.
+    pub id: String,
+    /// `run.time`, and in the plan's time zone `run.day`.
+    pub time: Timestamp,
+}
+
+impl RunIdentity {
+    /// A new run that starts now.
+    pub fn now() -> RunIdentity {
+        let time = Timestamp::now();
+        let mut random = [0; 4];
+        // Without randomness the time alone tells runs apart.
+        let _ = aws_lc_rs::rand::fill(&mut random);
+        let id = format!("{}-{:08x}", time.strftime("%Y%m%dT%H%M%SZ"), u32::from_be_bytes(random));
+        RunIdentity { id, time }
+    }
+
+    fn names(&self, zone: &TimeZone) -> Map<String, Json> {
+        let local: Zoned = self.time.to_zoned(zone.clone());
+        let time = local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+        let pairs = [("id", self.id.clone()), ("day", local.date().to_string()), ("time", time)];
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), Json::String(value))).collect()
+    }
+}
+
+/// `version = 1`, which every plan says.
+pub(super) fn version(root: &mut Table, mistakes: &mut Mistakes) {
+    let span = root.key_span("version");
+    let wrong = match root.take("version").map(|node| node.json()) {
+        Some(Some(Json::Number(number))) if number.as_i64() == Some(1) => return,
+        Some(_) => "`version` must be 1, the only version there is",
+        None => "`version` is missing: write version = 1",
+    };
+    mistakes.add(Problem::new(span, wrong));
+}
+
+/// A string of the plan's own.
+pub(super) fn text(root: &mut Table, key: &str, mistakes: &mut Mistakes) -> Option<String> {
+    let node = root.take(key)?;
+    node.read::<String>(key).map_err(|problem| mistakes.add(problem)).ok()
+}
+
+/// `timezone`, by default UTC.
+pub(super) fn timezone(root: &mut Table, mistakes: &mut Mistakes) -> TimeZone {
+    let span = root.key_span("timezone");
+    let Some(name) = text(root, "timezone", mistakes) else { return TimeZone::UTC };
+    TimeZone::get(&name).unwrap_or_else(|_| {
+        let problem = Problem::new(span, format!("`timezone`: no time zone is named \"{name}\""));
+        mistakes.add(problem.hint("such as \"Europe/Berlin\" or \"UTC\""));
+        TimeZone::UTC
+    })
+}
+
+/// `vars`, each with what those before it are, and with what was given in their place.
+pub(super) fn vars(
+    root: &mut Table,
+    overrides: &Overrides,
+    run: &RunIdentity,
+    zone: &TimeZone,
+    mistakes: &mut Mistakes,
+) -> Globals {
+    let mut globals = Globals { run: run.names(zone), ..Globals::default() };
+    let span = root.key_span("vars");
+    let table = root.take("vars").map_or_else(|| Ok(Table::empty(span.clone())), |node| node.table("`vars`"));
+    let Some(mut table) = table.map_err(|problem| mistakes.add(problem)).ok() else { return globals };
+    for (name, _) in overrides.vars.iter().filter(|(name, _)| !table.has(name)) {
+        let problem = Problem::new(span.clone(), format!("--var {name}: the plan has no such variable"));
+        mistakes.add(problem.hint(suggest(name, table.keys())));
+    }
+    for name in table.keys().into_iter().map(str::to_owned).collect::<Vec<_>>() {
+        let mut one = table.split(&[&name]);
+        let scope = Scope::new(Arc::new(globals.clone()));
+        let given =
+            overrides.vars.iter().rev().find(|(other, _)| *other == name).map(|(_, value)| value.as_str());
+        let problems = one.substitute(&scope);
+        let (Some(node), true) = (one.take(&name), problems.is_empty()) else {
+            mistakes.extend(problems);
+            globals.vars.insert(name, Json::Null);
+            continue;
+        };
+        let value = variable(&name, &node, given).unwrap_or_else(|problem| {
+            mistakes.add(problem);
+            Json::Null
+        });
+        globals.vars.insert(name, value);
+    }
+    globals
+}
+
+/// A variable's value: given, or from the environment where the plan says so, or the plan's own.
+fn variable(name: &str, node: &Node, given: Option<&str>) -> Result<Json, Problem> {
+    let problem = |message: String| Problem::new(node.span.clone(), message);
+    let late =
+        || problem(format!("`vars.{name}` can use `run` and the variables before it, and nothing else"));
+    let own = node.json().ok_or_else(late)?;
+    let Some((variable, default)) = from_environment(&own) else {
+        return given.map_or(Ok(own.clone()), |given| {
+            typed(given, &own).map_err(|why| problem(format!("--var {name}: {why}")))
+        });
+    };
+    let default = default.cloned();
+    let like = default.clone().unwrap_or_else(|| Json::String(String::new()));
+    match (given.map(str::to_owned).or_else(|| std::env::var(variable).ok()), default) {
+        (Some(text), _) => typed(&text, &like).map_err(|why| problem(format!("`vars.{name}`: {why}"))),
+        (None, Some(default)) => Ok(default),
+        (None, None) => Err(problem(format!("`vars.{name}`: environment variable {variable} is not set"))
+            .hint(format!("export it, or give a default: {{ env = \"{variable}\", default = \"..\" }}"))),
+    }
+}
+
+/// `{ env = "NAME", default = .. }`.
+fn from_environment(value: &Json) -> Option<(&str, Option<&Json>)> {
+    let table = value.as_object()?;
+    let only = table.keys().all(|key| matches!(key.as_str(), "env" | "default"));
+    table.get("env").and_then(Json::as_str).filter(|_| only).map(|name| (name, table.get("default")))
+}
+
+/// A text as a value of the same type as another.
+fn typed(text: &str, like: &Json) -> Result<Json, String> {
+    let (value, expected) = match like {
+        Json::Number(number) if number.is_i64() => {
+            (text.parse::<i64>().ok().map(Json::from), "a whole number")
+        }
+        Json::Number(_) => (text.parse::<f64>().ok().map(Json::from), "a number"),
+        Json::Bool(_) => (text.parse::<bool>().ok().map(Json::from), "true or false"),
+        Json::Array(_) | Json::Object(_) => {
+            (serde_json::from_str(text).ok(), "JSON, as the plan's own value is no text")
+        }
+        _ => (Some(Json::from(text)), ""),
+    };
+    value.ok_or_else(|| format!("must be {expected}, not \"{text}\""))
+}
+
+/// `[secrets]`.
+pub(super) fn secrets(root: &mut Table, mistakes: &mut Mistakes) -> IndexMap<String, SecretRef> {
+    let mut secrets = IndexMap::new();
+    for (name, _, node) in section(root, "secrets", mistakes) {
+        let subject = format!("secret \"{name}\"");
+        let uses_secret = node.templates().iter().any(|(template, _)| template.uses("secrets"));
+        match node.read::<SecretRef>(&name) {
+            _ if uses_secret => {
+                let problem = Problem::new(node.span.clone(), "can't be made of another secret");
+                mistakes.of(&subject, [problem]);
+            }
+            Ok(secret) => drop(secrets.insert(name, secret)),
+            Err(problem) => mistakes.of(&subject, [problem]),
+        }
+    }
+    secrets
+}
+
+/// `[limits]` and `[limits.NAME]`.
+pub(super) fn limits(root: &mut Table, mistakes: &mut Mistakes) -> RunLimits {
+    let mut limits = RunLimits { concurrency: CONCURRENCY, deadline: None, named: IndexMap::new() };
+    let mut own = Table::empty(root.key_span("limits"));
+    for (name, span, node) in section(root, "limits", mistakes) {
+        match node.data {
+            Data::Table(table) => {
+                let limit = named_limit(&format!("limit \"{name}\""), span, &table, mistakes);
+                limits.named.insert(name, limit);
+            }
+            _ => own.insert(&name, span, node),
+        }
+    }
+    mistakes.of("limits", zero(&own));
+    if let Some(keys) = mistakes.keep("limits", own.read::<RunKeys>(&["concurrency", "deadline"])) {
+        limits.concurrency = keys.concurrency.unwrap_or(CONCURRENCY);
+        limits.deadline = keys.deadline.map(|deadline| deadline.0);
+    }
+    limits
+}
+
+fn named_limit(subject: &str, span: Range<usize>, table: &Table, mistakes: &mut Mistakes) -> NamedLimit {
+    mistakes.of(subject, zero(table));
+    let keys = mistakes.keep(subject, table.read::<LimitKeys>(&["concurrency", "rate"]));
+    if keys.as_ref().is_some_and(|keys| keys.concurrency.is_none() && keys.rate.is_none()) {
+        mistakes.of(subject, [Problem::new(span, "needs `concurrency` or `rate`")]);
+    }
+    let keys = keys.unwrap_or_default();
+    NamedLimit { concurrency: keys.concurrency, rate: keys.rate }
+}
+
+/// The entries of a part of the plan.
+pub(super) fn section(
+    root: &mut Table,
+    key: &str,
+    mistakes: &mut Mistakes,
+) -> Vec<(String, Range<usize>, Node)> {
+    let table = root.take(key).map(|node| node.table(&format!("`{key}`")));
+    let table = table.and_then(|table| table.map_err(|problem| mistakes.add(problem)).ok());
+    table.into_iter().flat_map(Table::into_entries).collect()
+}
+
+/// A concurrency of nothing would wait for ever.
+pub(super) fn zero(table: &Table) -> Option<Problem> {
+    let node = table.get("concurrency")?;
+    let zero = node.json().is_some_and(|number| number == 0);
+    zero.then(|| Problem::new(node.span.clone(), "`concurrency` must be 1 or more"))
+}

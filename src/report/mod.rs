@@ -1,0 +1,31 @@
+//! How a run is shown: every view is a pure function of its events, the same while it goes on and from its log
+//! later. Not here: what happens in a run (`gather`), and which view is wanted where (`cli`).
+
+mod line;
+pub mod log;
+pub mod plain;
+pub mod style;
+pub mod summary;
+pub mod terminal;
+pub mod text;
+pub mod timeline;
+pub mod waterfall;
+
+#[cfg(test)]
+mod story;
+#[cfg(test)]
+mod tests;
+
+pub use line::Line;
+pub use style::{Paint, Style};
+pub use timeline::Timeline;
+
+/// The end of a run as text: the waterfall, the figures, and the failures last.
+pub fn end(timeline: &Timeline, style: &Style) -> String {
+    let mut lines = waterfall::waterfall(timeline, style);
+    if !lines.is_empty() {
+        lines.push(Line::new());
+    }
+    lines.extend(summary::summary(timeline, style));
+    line::render(&lines, style)
+}

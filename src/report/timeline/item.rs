@@ -1,0 +1,134 @@
+//! What is known of one item: its attempts, its waits, its outcome. Not here: how it comes to be known (`Timeline`).
+
+use crate::gather::{Brought, ItemNumber, JobNumber, PhaseName, State, Wait};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The most attempts that are kept of one item. Of more, the first ones and the last one are kept.
+pub const ATTEMPTS: usize = 64;
+/// The most phases that are kept of one attempt.
+pub const PHASES: usize = 32;
+
+/// One item of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// Its job.
+    pub job: JobNumber,
+    /// Its number in its job.
+    pub number: ItemNumber,
+    /// Its key; none for a plain job's one item.
+    pub key: Option<Arc<str>>,
+    /// When it was submitted.
+    pub queued: Duration,
+    /// Its attempts, at most [`ATTEMPTS`].
+    pub attempts: Vec<Attempt>,
+    /// How it ended, if it has.
+    pub end: Option<End>,
+}
+
+/// One try of an item.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Attempt {
+    /// 1 for the first.
+    pub number: u32,
+    /// The slot it had.
+    pub lane: u32,
+    /// What it waited for before it started.
+    pub waits: Vec<Wait>,
+    /// When it started.
+    pub start: Duration,
+    /// The phases it went through, each with its start, at most [`PHASES`].
+    pub phases: Vec<(Duration, PhaseName)>,
+    /// Bytes so far.
+    pub bytes: u64,
+    /// Rows so far.
+    pub rows: u64,
+    /// How it ended, if it has.
+    pub end: Option<AttemptEnd>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptEnd {
+    /// When.
+    pub at: Duration,
+    /// How.
+    pub state: State,
+    /// The error, if it failed.
+    pub error: Option<String>,
+    /// When it will be tried again at the earliest.
+    pub again: Option<Duration>,
+}
+
+/// How an item ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct End {
+    /// When.
+    pub at: Duration,
+    /// How.
+    pub state: State,
+    /// Why, where there is a why.
+    pub why: Option<String>,
+    /// The stable name of the why.
+    pub code: Option<Arc<str>>,
+    /// What it brought.
+    pub brought: Brought,
+}
+
+impl Item {
+    /// An item that was just submitted.
+    pub fn new(job: JobNumber, number: ItemNumber, key: Option<Arc<str>>, queued: Duration) -> Item {
+        Item { job, number, key, queued, attempts: Vec::new(), end: None }
+    }
+
+    /// The attempt that is running.
+    pub fn running(&self) -> Option<&Attempt> {
+        self.attempts.last().filter(|attempt| attempt.end.is_none())
+    }
+
+    /// The attempt that is running, to be changed.
+    pub(super) fn running_mut(&mut self) -> Option<&mut Attempt> {
+        self.attempts.last_mut().filter(|attempt| attempt.end.is_none())
+    }
+
+    /// When its first attempt started.
+    pub fn started(&self) -> Option<Duration> {
+        self.attempts.first().map(|attempt| attempt.start)
+    }
+
+    /// The time from its first start to its outcome, or to `now`; none if it never started.
+    pub fn length(&self, now: Duration) -> Option<Duration> {
+        let end = self.end.as_ref().map_or(now, |end| end.at);
+        self.started().map(|start| end.saturating_sub(start))
+    }
+
+    /// How many times it was tried.
+    pub fn tries(&self) -> u32 {
+        self.attempts.last().map_or(0, |attempt| attempt.number)
+    }
+
+    /// Whether it waits for its first attempt or its next one.
+    pub fn waits(&self) -> bool {
+        self.end.is_none() && self.running().is_none()
+    }
+
+    /// Adds an attempt. One attempt runs at a time: an open one ends where the next one starts.
+    pub(super) fn start(&mut self, attempt: Attempt) {
+        if self.attempts.len() == ATTEMPTS {
+            self.attempts.pop();
+        }
+        self.attempts.push(attempt);
+    }
+}
+
+impl Attempt {
+    /// When it ended, or `now`.
+    pub fn until(&self, now: Duration) -> Duration {
+        self.end.as_ref().map_or(now, |end| end.at).max(self.start)
+    }
+
+    /// The phase it is in.
+    pub fn phase(&self) -> Option<&PhaseName> {
+        self.phases.last().map(|(_, name)| name)
+    }
+}

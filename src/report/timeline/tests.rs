@@ -1,0 +1,155 @@
+use super::{ATTEMPTS, Gauge, Losses, REASONS, Scope, Timeline, WARNINGS};
+use crate::gather::{Brought, EventKind, Reason, Role, State};
+use crate::report::story::{Story, classic, files, forty, mixed, s};
+use std::time::Duration;
+
+#[test]
+fn only_running_time_is_summed() {
+    let (in_turn, at_once) = (Timeline::of(&classic(true)), Timeline::of(&classic(false)));
+    assert_eq!((in_turn.wall(), in_turn.sum()), (s(7.006), s(7.004)));
+    assert_eq!((at_once.wall(), at_once.sum()), (s(4.004), s(7.004)));
+    assert_eq!(format!("{:.3} {:.3}", in_turn.overlap(), at_once.overlap()), "1.000 1.749");
+    assert_eq!((in_turn.running.peak(), at_once.running.peak()), (1, 3));
+    assert_eq!((in_turn.lanes, at_once.lanes), (1, 3));
+}
+
+#[test]
+fn waits_are_summed_by_reason_and_limit() {
+    let timeline = Timeline::of(&mixed());
+    let waits = timeline.waits.longest_first();
+    let first = (waits[0].0, waits[0].1, waits[0].2.time, waits[0].2.count);
+    assert_eq!(first, (Reason::Concurrency, Some("source:shop"), s(1.2), 1));
+    assert_eq!(waits.len(), 5);
+}
+
+#[test]
+fn concurrency_is_counted_by_source() {
+    let timeline = Timeline::of(&mixed());
+    let figures = |number: usize| {
+        let source = &timeline.sources[number];
+        (source.name.as_str(), source.running.peak(), source.running.sum(s(9.0)), source.attempts)
+    };
+    assert_eq!(figures(0), ("partner", 2, s(4.2), 2));
+    assert_eq!(figures(1), ("shop", 2, s(4.25), 3));
+    assert_eq!(figures(2), ("rates", 2, s(2.8), 3));
+}
+
+#[test]
+fn pages_belong_to_the_job_they_list_for_and_are_not_counted() {
+    let timeline = Timeline::of(&files(10));
+    assert_eq!(timeline.counts.submitted, 10);
+    assert_eq!(timeline.sources[0].attempts, 11);
+    let labels: Vec<_> = timeline.items().map(|(_, item)| timeline.label(item)).collect();
+    assert_eq!(labels[..2], ["inbox: page 1", "inbox[out/00000.csv]"]);
+}
+
+#[test]
+fn details_are_bounded_and_sums_exact() {
+    let mut small = Timeline::with_detail(50);
+    files(5000).iter().for_each(|event| small.add(event));
+    let whole = Timeline::of(&files(5000));
+    assert_eq!(small.items().count(), 50);
+    assert_eq!(small.dropped(), 5001 - 50);
+    assert_eq!((small.counts, small.sum()), (whole.counts, whole.sum()));
+    assert_eq!(
+        (small.received, &small.slowest, &small.waits),
+        (whole.received, &whole.slowest, &whole.waits)
+    );
+}
+
+#[test]
+fn nested_jobs_leave_nothing_behind_when_details_are_full() {
+    let mut story = Story::new(&[("a", "http", None, true)], &[]);
+    for job in 1..1000 {
+        let name = format!("nested {job}").into();
+        story.tell(0.0, EventKind::JobStarted { job, name, role: Role::Nested, parent: Some(0) });
+        story.queue(0.0, job, 0, None).start(0.0, (job, 0, 1), 0, &[]).done(0.0, job, 0);
+        story.tell(0.0, EventKind::JobEnded { job, counts: Default::default(), why: None });
+    }
+    let mut timeline = Timeline::with_detail(10);
+    story.finish(0.0, 0).iter().for_each(|event| timeline.add(event));
+    assert_eq!((timeline.jobs.len(), timeline.counts.done, timeline.dropped()), (11, 999, 989));
+}
+
+#[test]
+fn lost_items_are_grouped_by_reason_without_their_key() {
+    let timeline = Timeline::of(&forty());
+    let [loss] = timeline.losses.groups() else { panic!("{:?}", timeline.losses) };
+    assert_eq!((loss.count, loss.scope), (3, Scope::Job(0)));
+    assert_eq!(loss.labels, ["sales[report-05]", "sales[report-18]", "sales[report-31]"]);
+}
+
+#[test]
+fn a_key_is_no_part_of_an_address() {
+    let mut story = Story::new(&[("a", "http", None, true)], &[]);
+    for item in 0..40 {
+        let why = format!("GET http://127.0.0.1:1123/{item}: status 404");
+        story.queue(0.0, 0, item, Some(&item.to_string()));
+        story.end(0.0, 0, item, State::Failed, Some(&why), Brought::default());
+    }
+    let timeline = Timeline::of(&story.finish(1.0, 1));
+    assert_eq!(timeline.losses.groups().len(), 1, "{:?}", timeline.losses);
+}
+
+#[test]
+fn items_of_a_source_that_is_down_are_one_loss() {
+    let timeline = Timeline::of(&mixed());
+    let loss = timeline.losses.in_order()[0];
+    assert_eq!((loss.state, loss.scope, loss.count), (State::NotStarted, Scope::Source(3), 2));
+}
+
+#[test]
+fn reasons_warnings_and_attempts_are_bounded() {
+    let mut story = Story::new(&[("a", "http", None, true)], &[]);
+    for item in 0..1000 {
+        story.queue(0.0, 0, item, None);
+        story.end(0.0, 0, item, State::Failed, Some(&format!("reason {item}")), Brought::default());
+        story.tell(0.0, EventKind::Warning { message: format!("warning {item}") });
+    }
+    story.queue(0.0, 0, 1000, None);
+    for attempt in 1..=500 {
+        story.start(f64::from(attempt), (0, 1000, attempt), 0, &[]);
+        story.stop(f64::from(attempt) + 0.5, 0, 1000, State::Failed, Some(0.5));
+    }
+    let timeline = Timeline::of(&story.finish(501.0, 1));
+    assert_eq!((timeline.losses.groups().len(), timeline.losses.others()), (REASONS, 1000 - REASONS as u64));
+    assert_eq!((timeline.warnings.len(), timeline.more_warnings), (WARNINGS, 1000 - WARNINGS as u64));
+    let item = timeline.item(0, 1000).unwrap();
+    assert_eq!((item.attempts.len(), item.tries(), timeline.sum()), (ATTEMPTS, 500, s(250.0)));
+}
+
+#[test]
+fn the_course_of_a_gauge_has_the_same_sum_at_any_length() {
+    for length in [0.3, 4.0, 77.0, 90_000.0] {
+        let mut gauge = Gauge::default();
+        gauge.up(s(0.1 * length));
+        gauge.up(s(0.2 * length));
+        gauge.down(s(0.5 * length));
+        let sum = gauge.sum(s(length));
+        let course = gauge.course(s(length), 10);
+        let drawn: f64 = course.iter().sum::<f64>() * length / 10.0;
+        assert!((drawn - sum.as_secs_f64()).abs() < 1e-6 * length, "{drawn} {sum:?}");
+        assert!((sum.as_secs_f64() / length - 1.2).abs() < 1e-6);
+        assert_eq!((gauge.peak(), gauge.count()), (2, 1));
+        assert!((gauge.mean(s(length)) - 1.2 / 0.9).abs() < 1e-6);
+        assert!((course[3] - 2.0).abs() < 0.05 && course[0].abs() < 0.05, "{course:?}");
+    }
+}
+
+#[test]
+fn time_never_goes_back() {
+    let mut gauge = Gauge::default();
+    gauge.up(s(5.0));
+    gauge.down(s(3.0));
+    assert_eq!(gauge.sum(s(9.0)), Duration::ZERO);
+}
+
+#[test]
+fn a_source_that_is_down_is_one_loss_whatever_the_keys() {
+    let mut losses = Losses::default();
+    let why = "source: cannot connect to 127.0.0.1:1";
+    for key in ["1", "2", "5"] {
+        losses.add(State::NotStarted, Scope::Source(0), why, Some(key), key);
+    }
+    assert_eq!(losses.groups().len(), 1);
+}

@@ -1,0 +1,188 @@
+//! The waterfall: what ran beside what, on one time axis. A row is an item while they fit, a lane when there are
+//! more, and past that the course of each source. Waits are told apart from work, by reason. Not here: figures
+//! (`summary`).
+
+mod axis;
+mod cells;
+mod courses;
+mod items;
+mod lanes;
+mod legend;
+
+#[cfg(test)]
+mod tests;
+
+pub use axis::Axis;
+
+use super::line::Line;
+use super::style::{Paint, Style};
+use super::text;
+use super::timeline::{Attempt, Item, Timeline};
+use crate::gather::{PhaseName, Reason, State};
+use cells::{Mark, Span};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The most rows there are. With more items a row is a lane or a source.
+pub const ROWS: usize = 24;
+/// The least columns of what is said beside a row: `peak 3`.
+const REMARK: usize = 6;
+/// A chart with fewer cells says nothing.
+const LEAST: usize = 16;
+
+/// The lines of the waterfall; none if nothing ran or the width is too small.
+pub fn waterfall(timeline: &Timeline, style: &Style) -> Vec<Line> {
+    if timeline.lanes == 0 {
+        return Vec::new();
+    }
+    let shown = items::shown(timeline);
+    if timeline.dropped() == 0 && shown.len() <= ROWS {
+        return items::draw(timeline, &shown, style);
+    }
+    let attempts: u64 = timeline.sources.iter().map(|source| source.attempts).sum();
+    let lanes = u64::from(timeline.lanes);
+    let roomy = attempts <= lanes * style.width as u64 / 10;
+    if timeline.dropped() == 0 && lanes <= ROWS as u64 && roomy {
+        return lanes::draw(timeline, style);
+    }
+    courses::draw(timeline, style)
+}
+
+/// Where things are in a chart: the names on the left, the cells, and what is said on the right.
+struct Layout {
+    names: usize,
+    remarks: usize,
+    axis: Axis,
+}
+
+impl Layout {
+    /// The layout for names and remarks of these widths; none if no room is left for a chart.
+    fn new(timeline: &Timeline, names: usize, remarks: usize, style: &Style) -> Option<Layout> {
+        let remarks = remarks.max(REMARK);
+        let names = names.min((style.width / 3).max(12));
+        let room = style.width.checked_sub(names + 2 + 1 + 1 + remarks)?;
+        (room >= LEAST).then(|| Layout { names, remarks, axis: Axis::new(timeline.wall(), room) })
+    }
+
+    /// The columns before the chart.
+    fn margin(&self) -> usize {
+        self.names + 2
+    }
+
+    /// The row under the chart: how many ran at once, with the number at each change, or as heights if it changes
+    /// too often.
+    fn at_once(&self, timeline: &Timeline, style: &Style) -> Line {
+        let course = timeline.running.course(self.axis.span(), self.axis.cells);
+        let line = Line::new().put(Paint::Faint, "at once").to(self.margin());
+        let peak = timeline.running.peak();
+        let remark = format!("{:>width$}", format!("peak {}", text::count(peak)), width = self.remarks);
+        let numbers: Vec<u64> = course.iter().map(|mean| mean.round() as u64).collect();
+        let changes = numbers.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        let ended = timeline.ended.is_some();
+        let drawn = if changes * 4 <= numbers.len() && ended {
+            changes_of(&numbers, style)
+        } else {
+            heights(&course, peak as f64, 1, style).remove(0)
+        };
+        line.put(Paint::Faint, drawn).to(self.margin() + self.axis.cells + 2).put(Paint::Faint, remark)
+    }
+}
+
+/// Numbers where they change: `3┈┈┈┈2┈┈┈┈┈1┈┈`.
+fn changes_of(numbers: &[u64], style: &Style) -> String {
+    let mut out = String::new();
+    let mut columns = 0;
+    for (at, number) in numbers.iter().enumerate() {
+        if at < columns {
+            continue;
+        }
+        let changed = at == 0 || numbers[at - 1] != *number;
+        let piece = if changed { number.to_string() } else { style.glyphs().same.to_string() };
+        columns = at + piece.chars().count();
+        out.push_str(&piece);
+    }
+    out
+}
+
+/// A course of numbers as `rows` lines of heights, the upper one first.
+fn heights(course: &[f64], peak: f64, rows: usize, style: &Style) -> Vec<String> {
+    let steps = style.glyphs().heights;
+    let full = (steps.len() - 1) as f64;
+    let height = |value: f64| {
+        let height = (value / peak.max(1e-9) * full * rows as f64).round();
+        if value > 0.0 { height.max(1.0) } else { 0.0 }
+    };
+    let line = |row: usize| {
+        let below = (rows - 1 - row) as f64 * full;
+        course.iter().map(|value| steps[(height(*value) - below).clamp(0.0, full) as usize]).collect()
+    };
+    (0..rows).map(line).collect()
+}
+
+/// The rank of each phase in the drawing, by its name: 2 for what an attempt was ever done in, 0 for what one ever
+/// began with, 1 between.
+fn ranks(timeline: &Timeline) -> BTreeMap<PhaseName, usize> {
+    let mut ranks = BTreeMap::new();
+    let attempts = || timeline.items().flat_map(|(_, item)| &item.attempts);
+    for attempt in
+        attempts().filter(|attempt| attempt.end.as_ref().is_some_and(|end| end.state == State::Done))
+    {
+        ranks.extend(attempt.phase().map(|name| (name.clone(), 2)));
+    }
+    for attempt in attempts() {
+        for (at, (_, name)) in attempt.phases.iter().enumerate() {
+            ranks.entry(name.clone()).or_insert(usize::from(at > 0));
+        }
+    }
+    ranks
+}
+
+/// The spans of an item: its waits, its attempts and their phases.
+fn spans(item: &Item, now: Duration, ranks: &BTreeMap<PhaseName, usize>, paint: Paint) -> Vec<Span> {
+    let mut out = Vec::new();
+    let mut free = item.queued;
+    for attempt in &item.attempts {
+        waits(attempt, free, &mut out);
+        phases(attempt, now, ranks, paint, &mut out);
+        free = attempt.until(now);
+    }
+    let end = item.end.as_ref().map_or(now, |end| end.at);
+    if !item.attempts.is_empty() && item.running().is_none() && end > free {
+        let mark = Mark::Wait(Reason::Retry);
+        out.push(Span { from: free, to: end, mark, paint: Paint::Faint, lost: false });
+    }
+    out
+}
+
+/// The waits before an attempt, one after the other since the item was free to start.
+fn waits(attempt: &Attempt, free: Duration, out: &mut Vec<Span>) {
+    let mut from = free;
+    for wait in &attempt.waits {
+        let to = from.saturating_add(wait.duration).min(attempt.start);
+        out.push(Span { from, to, mark: Mark::Wait(wait.reason), paint: Paint::Faint, lost: false });
+        from = to;
+    }
+}
+
+/// The phases of an attempt. What lies before the first one is drawn like it.
+fn phases(
+    attempt: &Attempt,
+    now: Duration,
+    ranks: &BTreeMap<PhaseName, usize>,
+    paint: Paint,
+    out: &mut Vec<Span>,
+) {
+    let end = attempt.until(now);
+    let mark = |name: &PhaseName| Mark::Run(ranks.get(name).copied().unwrap_or(2));
+    let first = attempt.phases.first().map_or(Mark::Run(2), |(_, name)| mark(name));
+    let mut span = Span { from: attempt.start, to: end, mark: first, paint, lost: false };
+    for (at, name) in &attempt.phases {
+        let at = (*at).clamp(span.from, end);
+        if at > span.from {
+            out.push(Span { to: at, ..span });
+        }
+        span = Span { from: at, mark: mark(name), ..span };
+    }
+    let lost = attempt.end.as_ref().is_some_and(|end| !matches!(end.state, State::Done | State::Skipped));
+    out.push(Span { lost, ..span });
+}

@@ -1,0 +1,196 @@
+//! A run: a plan carried out. Jobs wait for what they need, their items go through the gather layer within the plan's
+//! limits, and results go to outputs, or are kept for other jobs and the caller.
+//! Not here: reading the plan (`plan`), what a request does (`sources`), when an item starts (`gather`), what is shown
+//! (`report`).
+
+mod feed;
+mod info;
+mod item;
+mod job;
+mod limits;
+mod outputs;
+mod result;
+
+#[cfg(test)]
+mod tests;
+
+pub use result::{Exit, JobEnd, JobReport, RunReport};
+
+use crate::expr::Globals;
+use crate::gather::{Cause, Counts, EventKind, Run, RunSettings, Stop};
+use crate::output::{Folder, OutputError};
+use crate::plan::Plan;
+use crate::secret::Redactor;
+use job::Progress;
+use limits::Limits;
+use outputs::Outputs;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// What a caller says about one execution of a plan.
+#[derive(Clone)]
+pub struct Options {
+    /// The folder that outputs are under; the plan's own folder if `None`.
+    pub output_dir: Option<PathBuf>,
+    /// Items at once over the whole run, in place of the plan's limit.
+    pub concurrency: Option<u64>,
+    /// One item at a time, one job after the other.
+    pub sequential: bool,
+    /// How long the run may take, in place of the plan's deadline.
+    pub deadline: Option<Duration>,
+    /// Stop everything at the first item that is lost.
+    pub fail_fast: bool,
+    /// How many events may wait for their reader; `None` if nobody reads them.
+    pub events: Option<usize>,
+    /// Keep the results of jobs that have no output though no other job refers to them: for stdout or the library.
+    pub keep_results: bool,
+    /// Learns every secret, and cleans every text that leaves the run.
+    pub redactor: Redactor,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            output_dir: None,
+            concurrency: None,
+            sequential: false,
+            deadline: None,
+            fail_fast: false,
+            events: None,
+            keep_results: true,
+            redactor: Redactor::process().clone(),
+        }
+    }
+}
+
+/// Why a run could not begin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// Secrets could not be had: which, and why.
+    #[error("{0}")]
+    Secret(String),
+    /// The output folder can't be used.
+    #[error("{}", .0.message)]
+    Output(OutputError),
+}
+
+/// A plan that is about to run, or runs. It can be stopped from elsewhere.
+pub struct Execution {
+    shared: Arc<Shared>,
+}
+
+/// What all jobs of a run have in common.
+struct Shared {
+    plan: Arc<Plan>,
+    options: Options,
+    run: Run,
+    limits: Limits,
+    outputs: Outputs,
+    globals: Globals,
+    deadline: Option<Instant>,
+    /// The job that must have ended before each one begins: only where one goes after the other.
+    before: Vec<Option<usize>>,
+    /// How each job ended, in plan order; `None` as long as it has not.
+    ends: Vec<watch::Sender<Option<Arc<JobReport>>>>,
+}
+
+impl Execution {
+    /// Gets the secrets, opens the output folder, and starts the clock. Connects to nothing.
+    pub async fn new(plan: Arc<Plan>, options: Options) -> Result<Execution, StartError> {
+        let (plan, options, globals, folder) = tokio::task::spawn_blocking(move || prepare(plan, options))
+            .await
+            .expect("prepare does not panic")?;
+        let concurrency =
+            if options.sequential { 1 } else { options.concurrency.unwrap_or(plan.limits.concurrency) };
+        let run = Run::new(&RunSettings { concurrency, events: options.events, ..RunSettings::default() });
+        run.reserve_jobs(plan.jobs.len() as u32);
+        let limits = Limits::new(&plan, &run);
+        run.emit(EventKind::RunStarted(Box::new(info::of(&plan, concurrency, &options.redactor))));
+        let deadline = options.deadline.or(plan.limits.deadline).map(|after| Instant::now() + after);
+        let ends = plan.jobs.iter().map(|_| watch::Sender::new(None)).collect();
+        let before = if options.sequential { one_by_one(&plan) } else { vec![None; plan.jobs.len()] };
+        let outputs = Outputs::new(folder);
+        Ok(Execution {
+            shared: Arc::new(Shared { plan, options, run, limits, outputs, globals, deadline, before, ends }),
+        })
+    }
+
+    /// The run in the gather layer: its events, its clock, and the way to stop it.
+    pub fn run(&self) -> &Run {
+        &self.shared.run
+    }
+
+    /// Runs all jobs to their end. Dropping the future stops everything.
+    pub async fn finish(self) -> RunReport {
+        let shared = &self.shared;
+        let jobs = (0..shared.plan.jobs.len()).map(|index| job::run(shared.clone(), index));
+        let jobs = futures_util::future::join_all(jobs).await;
+        for source in &shared.plan.sources {
+            source.source.close().await;
+        }
+        let mut counts = Counts::default();
+        jobs.iter().for_each(|job| counts.merge(&job.counts));
+        let report = RunReport { jobs, counts, wall: shared.run.elapsed() };
+        shared.run.emit(EventKind::RunEnded { counts, exit: report.exit().code() });
+        if let Some(events) = shared.run.events() {
+            events.close();
+        }
+        report
+    }
+}
+
+/// The blocking part of the preparation: secrets and the output folder.
+type Prepared = (Arc<Plan>, Options, Globals, Arc<Folder>);
+
+fn prepare(plan: Arc<Plan>, options: Options) -> Result<Prepared, StartError> {
+    let mut globals = plan.globals.clone();
+    globals.secrets = plan.resolve_secrets().map_err(StartError::Secret)?;
+    let folder = options.output_dir.as_ref().unwrap_or(&plan.folder);
+    let folder = Folder::open(folder).map_err(StartError::Output)?;
+    Ok((plan, options, globals, folder))
+}
+
+/// Plan order, but no job before one that it needs: which job each one follows.
+fn one_by_one(plan: &Plan) -> Vec<Option<usize>> {
+    let mut before = vec![None; plan.jobs.len()];
+    let (mut last, mut placed) = (None, HashSet::new());
+    let mut left: Vec<usize> = (0..plan.jobs.len()).collect();
+    let is_free = |placed: &HashSet<&str>, job: usize| {
+        plan.jobs[job].needs.iter().all(|need| placed.contains(need.as_str()))
+    };
+    // A plan has no circles, so that there is always one more; a need that was left out keeps nobody waiting.
+    while !left.is_empty() {
+        let next = left.remove(left.iter().position(|job| is_free(&placed, *job)).unwrap_or(0));
+        placed.insert(&*plan.jobs[next].name);
+        before[next] = last.replace(next);
+    }
+    before
+}
+
+impl Shared {
+    /// Stops everything, and what has not begun.
+    fn stop(&self, cause: &Cause) {
+        self.run.cancel(cause, Stop::CancelRunning);
+    }
+
+    /// Waits until a job has ended.
+    async fn ended(&self, index: usize) -> Arc<JobReport> {
+        let mut end = self.ends[index].subscribe();
+        let report = end.wait_for(Option::is_some).await.ok().and_then(|report| report.clone());
+        report.expect("the sender lives as long as the run")
+    }
+
+    fn progress(&self, index: usize) -> Progress {
+        Progress::new(&self.plan.jobs[index], self.is_used(index))
+    }
+
+    /// Whether another job refers to this one, or waits for it.
+    fn is_used(&self, index: usize) -> bool {
+        let name = &*self.plan.jobs[index].name;
+        self.plan.jobs.iter().any(|other| other.needs.iter().any(|need| need == name))
+    }
+}

@@ -1,0 +1,80 @@
+//! Where items write: parts below the one output folder, and which item has which final name. Not here: how a file is
+//! made whole (`output`).
+
+use super::item::Place;
+use crate::expr::Scope;
+use crate::output::{Folder, OutputError, component, server_name};
+use crate::plan::Job;
+use crate::sources::{Entry, SourceError};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub(super) struct Outputs {
+    pub(super) folder: Arc<Folder>,
+    /// Who writes each final name.
+    claims: Mutex<HashMap<PathBuf, Arc<str>>>,
+}
+
+impl Outputs {
+    pub(super) fn new(folder: Arc<Folder>) -> Outputs {
+        Outputs { folder, claims: Mutex::default() }
+    }
+
+    /// Claims a final name for an item; an error names the one that has it.
+    pub(super) fn claim(&self, path: &Path, label: &str) -> Result<(), SourceError> {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        match claims.get(path) {
+            Some(owner) if **owner != *label => {
+                let message = format!("output {} is written by {owner} already", path.display());
+                Err(SourceError::new("output", message))
+            }
+            Some(_) => Ok(()),
+            None => {
+                claims.insert(path.to_owned(), label.into());
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Where one item's result goes, by the job's `output`.
+pub(super) fn place(
+    job: &Job,
+    scope: &Scope,
+    entry: Option<&Entry>,
+    key: Option<&str>,
+) -> Result<Option<Place>, SourceError> {
+    let Some(output) = &job.output else { return Ok(None) };
+    let wrong =
+        |error: crate::expr::ExprError| SourceError::new("expression", format!("output: {}", error.message));
+    let mut path = PathBuf::from(output.path.path(scope).map_err(wrong)?);
+    if output.folder {
+        path.extend(below(entry, key)?);
+    }
+    Ok(Some(Place { format: format_of(&path), path, mode: output.mode }))
+}
+
+/// The path of an item below its job's folder: what the listing says, or else its key as one name.
+fn below(entry: Option<&Entry>, key: Option<&str>) -> Result<Vec<OsString>, SourceError> {
+    let refuse = |error: String| SourceError::new("output", error);
+    match entry.and_then(|entry| entry.path.as_ref()) {
+        Some(names) => {
+            names.iter().map(|name| server_name(name).map_err(|error| refuse(error.to_string()))).collect()
+        }
+        None => {
+            let name = component(key.unwrap_or("result")).map_err(|error| refuse(error.to_string()))?;
+            Ok(vec![OsString::from(&*name)])
+        }
+    }
+}
+
+fn format_of(path: &Path) -> String {
+    path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+/// An output that could not be written, as the error of an item.
+pub(super) fn failed(error: &OutputError) -> SourceError {
+    SourceError::new("output", error.message.clone())
+}

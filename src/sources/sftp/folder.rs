@@ -1,0 +1,166 @@
+//! Reading one folder: opened, then several READDIRs in flight on its handle. After a lost link it is read again from
+//! the start, and names that were told before are left out. Not here: what its names mean (`list`).
+
+use super::codec::{Name, Reply, Request, status};
+use super::entry::{self, Kind};
+use super::error::Fault;
+use super::list::Reason;
+use super::pattern::Progress;
+use super::pool::{Lease, Pool};
+use super::session::{Answer, Held};
+use crate::gather::Context;
+use crate::sources::SourceError;
+use bytes::Bytes;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+/// READDIRs in flight at first: one for a small folder's names, one for its end.
+const FIRST: usize = 2;
+/// READDIRs in flight on a folder that goes on.
+const MOST: usize = 16;
+/// Names of one folder after which a lost link is not mended any more: a folder has to end.
+const MOST_SEEN: usize = 5_000_000;
+
+/// A folder that is to be read.
+pub(super) struct Unread {
+    /// Its path on the server.
+    pub(super) path: Vec<u8>,
+    /// The same below the listing's base.
+    pub(super) below: Vec<Vec<u8>>,
+    /// How far the pattern matched.
+    pub(super) progress: Progress,
+}
+
+/// A folder that is being read.
+pub(super) struct Folder {
+    /// Which one.
+    pub(super) unread: Unread,
+    open: Option<Open>,
+    seen: HashSet<u64>,
+    hasher: RandomState,
+    batch: Vec<Name>,
+    depth: usize,
+}
+
+/// Its handle. Closed when dropped.
+struct Open {
+    lease: Lease,
+    handle: Bytes,
+    flight: VecDeque<Answer>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.lease.close(&self.handle, Held::default());
+    }
+}
+
+impl Folder {
+    /// Not opened yet.
+    pub(super) fn new(unread: Unread) -> Folder {
+        let (seen, hasher) = (HashSet::new(), RandomState::new());
+        Folder { unread, open: None, seen, hasher, batch: Vec::new(), depth: FIRST }
+    }
+
+    /// The names that were read since the last call.
+    pub(super) fn take(&mut self) -> Vec<Name> {
+        std::mem::take(&mut self.batch)
+    }
+
+    /// Reads some more names; true at the folder's end. They stay here until they are taken: an attempt that is
+    /// dropped in the middle loses none.
+    pub(super) async fn read(&mut self, pool: &Arc<Pool>, context: &Context) -> Result<bool, Reason> {
+        let result = self.step(pool, context).await;
+        if result.is_err() {
+            self.open = None;
+        }
+        result
+    }
+
+    async fn step(&mut self, pool: &Arc<Pool>, context: &Context) -> Result<bool, Reason> {
+        if self.open.is_none() {
+            let lease = pool.lease(context).await.map_err(Reason::Source)?;
+            self.open = Some(Open::new(lease, &self.unread.path).await.map_err(Reason::Fault)?);
+        }
+        let Some(open) = &mut self.open else { return Ok(true) };
+        let is_end = match open.next(self.depth).await {
+            Ok(names) => {
+                self.depth = MOST;
+                self.keep(names).map_err(|why| too_large(pool, &self.unread.path, why))?;
+                false
+            }
+            Err(Fault::Status { code: status::EOF, .. }) => true,
+            Err(fault) => return Err(Reason::Fault(fault)),
+        };
+        context.progress().beat();
+        let Some(open) = &self.open else { return Ok(true) };
+        learn(&open.lease, &self.unread.path, &mut self.batch).await.map_err(Reason::Fault)?;
+        if is_end {
+            self.open = None;
+        }
+        Ok(is_end)
+    }
+
+    /// Keeps the names that are new.
+    fn keep(&mut self, names: Vec<Name>) -> Result<(), &'static str> {
+        for name in names {
+            if self.seen.insert(self.hasher.hash_one(&name.name)) {
+                self.batch.push(name);
+            }
+        }
+        if self.seen.len() > MOST_SEEN { Err("it has too many names") } else { Ok(()) }
+    }
+}
+
+fn too_large(pool: &Pool, path: &[u8], why: &str) -> Reason {
+    let message = format!("{}{}: {why}", pool.target.name, super::error::shown(path));
+    Reason::Source(SourceError::new("too_large", message))
+}
+
+impl Open {
+    async fn new(lease: Lease, path: &[u8]) -> Result<Open, Fault> {
+        match lease.ask(Request::Opendir(path), Held::default()).await? {
+            (Reply::Handle(handle), _) => Ok(Open { lease, handle, flight: VecDeque::new() }),
+            _ => Err(Fault::Protocol("an answer that is no handle")),
+        }
+    }
+
+    /// The oldest reply, with `depth` requests in flight.
+    async fn next(&mut self, depth: usize) -> Result<Vec<Name>, Fault> {
+        while self.flight.len() < depth {
+            self.flight.push_back(self.lease.ask(Request::Readdir(&self.handle), Held::default()));
+        }
+        let Some(answer) = self.flight.front_mut() else { return Ok(Vec::new()) };
+        let reply = answer.await;
+        self.flight.pop_front();
+        match reply? {
+            (Reply::Names(names), _) => Ok(names),
+            _ => Err(Fault::Protocol("an answer that is no names")),
+        }
+    }
+}
+
+/// Asks for the attributes of those names whose type the server did not tell, all in one flight.
+async fn learn(lease: &Lease, folder: &[u8], names: &mut [Name]) -> Result<(), Fault> {
+    let unknown = |name: &&mut Name| {
+        entry::kind(&name.attrs, name.sign) == Kind::Unknown && crate::output::server_name(&name.name).is_ok()
+    };
+    let asked: Vec<_> = names
+        .iter_mut()
+        .filter(unknown)
+        .map(|name| {
+            let path = super::list::joined(folder, &name.name);
+            (lease.ask(Request::Lstat(&path), Held::default()), name)
+        })
+        .collect();
+    for (answer, name) in asked {
+        match answer.await {
+            Ok((Reply::Attrs(attrs), _)) => name.attrs = attrs,
+            Err(Fault::Lost(lost)) => return Err(Fault::Lost(lost)),
+            // It stays unknown, and fails as an item if it is no file.
+            _ => {}
+        }
+    }
+    Ok(())
+}

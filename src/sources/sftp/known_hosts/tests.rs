@@ -1,0 +1,119 @@
+use super::*;
+use proptest::prelude::*;
+use std::process::Command;
+
+/// A key that ssh-keygen made.
+fn key(folder: &Path, name: &str, kind: &str) -> PublicKey {
+    let path = folder.join(name);
+    let made =
+        Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-f"]).arg(&path).status().unwrap();
+    assert!(made.success());
+    PublicKey::from_openssh(&std::fs::read_to_string(path.with_extension("pub")).unwrap()).unwrap()
+}
+
+fn line(hosts: &str, key: &PublicKey) -> String {
+    format!("{hosts} {}\n", key.to_openssh().unwrap())
+}
+
+fn read(text: &str, host: &str, port: u16) -> KnownHosts {
+    let mut known = KnownHosts::default();
+    known.read(Path::new("known_hosts"), text, host, port);
+    known
+}
+
+fn place(line: usize) -> Place {
+    Place { file: PathBuf::from("known_hosts"), line }
+}
+
+#[test]
+fn hosts_are_found_by_name_port_wildcard_and_not_by_what_is_negated() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = key(folder.path(), "key", "ed25519");
+    let verdict = |hosts: &str, host: &str, port: u16| read(&line(hosts, &key), host, port).judge(&key);
+    assert_eq!(verdict("a.example,b.example", "b.example", 22), Verdict::Known);
+    assert_eq!(verdict("A.Example", "a.exAMPLE", 22), Verdict::Known);
+    assert_eq!(verdict("[a.example]:2222", "a.example", 2222), Verdict::Known);
+    assert_eq!(verdict("[a.example]:2222", "a.example", 22), Verdict::Unknown);
+    assert_eq!(verdict("*.example", "a.b.example", 22), Verdict::Known);
+    assert_eq!(verdict("?.example", "ab.example", 22), Verdict::Unknown);
+    assert_eq!(verdict("*.example,!a.example", "a.example", 22), Verdict::Unknown);
+    assert_eq!(verdict("!a.example,*.example", "b.example", 22), Verdict::Known);
+    // The same key without the port is good, another is not a change.
+    assert_eq!(verdict("a.example", "a.example", 2222), Verdict::Known);
+    let other = self::key(folder.path(), "other", "ed25519");
+    assert_eq!(read(&line("a.example", &other), "a.example", 2222).judge(&key), Verdict::Unknown);
+}
+
+#[test]
+fn a_file_that_ssh_keygen_hashed_says_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = key(folder.path(), "key", "ecdsa");
+    let path = folder.path().join("known");
+    std::fs::write(&path, line("a.example", &key) + &line("[b.example]:2222", &key)).unwrap();
+    assert!(Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(&path).status().unwrap().success());
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("|1|") && !text.contains("example"), "{text}");
+    assert_eq!(read(&text, "a.example", 22).judge(&key), Verdict::Known);
+    assert_eq!(read(&text, "b.example", 2222).judge(&key), Verdict::Known);
+    assert_eq!(read(&text, "c.example", 22).judge(&key), Verdict::Unknown);
+}
+
+#[test]
+fn one_of_several_keys_is_enough_and_none_of_them_is_a_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, new, rsa] = [("old", "ed25519"), ("new", "ed25519"), ("rsa", "rsa")]
+        .map(|(name, kind)| key(folder.path(), name, kind));
+    let text = format!("# comment\n\n{}{}", line("host", &old), line("host", &new));
+    let known = read(&text, "host", 22);
+    assert_eq!((known.judge(&old), known.judge(&new)), (Verdict::Known, Verdict::Known));
+    // A key of another type is a change, too.
+    assert_eq!(known.judge(&rsa), Verdict::Changed(described(&old), place(3)));
+}
+
+#[test]
+fn a_revoked_key_is_refused_whatever_else_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = key(folder.path(), "key", "ed25519");
+    let text = line("host", &key) + &line("@revoked *", &key);
+    assert_eq!(read(&text, "host", 22).judge(&key), Verdict::Revoked(place(2)));
+    assert_eq!(read(&text, "host", 2222).judge(&key), Verdict::Revoked(place(2)));
+}
+
+#[test]
+fn authorities_comments_tabs_and_nonsense_do_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = key(folder.path(), "key", "ed25519");
+    let tabs = line("host", &key).replacen(' ', "\t  ", 1);
+    let text = format!("{}nonsense\nhost ssh-ed25519 %%%\n|1|x\n{tabs}", line("@cert-authority *", &key));
+    assert_eq!(read(&text, "host", 22).judge(&key), Verdict::Known);
+    assert_eq!(read(&line("@cert-authority *", &key), "host", 22).judge(&key), Verdict::Unknown);
+}
+
+#[test]
+fn known_types_of_key_are_asked_for_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let rsa = key(folder.path(), "rsa", "rsa");
+    let sha2 = Algorithm::Rsa { hash: Some(HashAlg::Sha512) };
+    let order = read(&line("host", &rsa), "host", 22).order(&[Algorithm::Ed25519, sha2.clone()]);
+    assert_eq!(order, [sha2, Algorithm::Ed25519]);
+}
+
+proptest! {
+    #[test]
+    fn wildcards_match_what_a_simple_reference_matches(pattern in "[ab*?]{0,6}", text in "[ab]{0,8}") {
+        fn reference(pattern: &[u8], text: &[u8]) -> bool {
+            match (pattern, text) {
+                ([], []) => true,
+                ([b'*', rest @ ..], _) => (0..=text.len()).any(|at| reference(rest, &text[at..])),
+                ([letter, rest @ ..], [first, text @ ..]) => (*letter == b'?' || letter == first) && reference(rest, text),
+                _ => false,
+            }
+        }
+        prop_assert_eq!(wildcard(pattern.as_bytes(), text.as_bytes()), reference(pattern.as_bytes(), text.as_bytes()));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "(?s).{0,200}") {
+        read(&text, "host", 22);
+    }
+}

@@ -1,0 +1,27 @@
+//! Files from SFTP servers: the kind `sftp`. An own client of SFTP version 3 over russh's channels, made to have many
+//! files in flight on few connections.
+
+mod auth;
+mod codec;
+mod connect;
+mod credentials;
+mod entry;
+mod error;
+mod fetch;
+mod folder;
+mod given;
+mod known_hosts;
+mod list;
+mod pattern;
+mod pool;
+mod session;
+mod settings;
+mod source;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use crate::sources::Kind;
+
+/// The kinds of source in this folder.
+pub const KINDS: &[&dyn Kind] = &[&source::Sftp];

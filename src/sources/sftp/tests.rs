@@ -1,0 +1,129 @@
+//! Whole fetches, against a real OpenSSH server (`real`) and against servers that do wrong (`odd`, `logins`).
+
+use super::auth::Method;
+use super::connect::{Credentials, Target};
+use super::entry::Own;
+use super::fetch::File;
+use super::known_hosts::KnownHosts;
+use super::list::Walk;
+use super::pattern::Wanted;
+use super::pool::Pool;
+use super::store::Store;
+use crate::gather::{Context, Listing};
+use crate::output::Folder;
+use crate::secret::Secret;
+use crate::sources::{Entry, Sink, SourceError};
+use futures_util::StreamExt;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+mod hostile;
+mod logins;
+mod odd;
+mod plans;
+mod real;
+mod sshd;
+
+/// How to reach a server that a test started.
+struct Reach {
+    host: &'static str,
+    port: u16,
+    user: String,
+    methods: Vec<Method>,
+    known: KnownHosts,
+    pins: Vec<String>,
+    connections: usize,
+    rekey: usize,
+}
+
+impl Reach {
+    fn pool(self) -> Arc<Pool> {
+        let target = Target {
+            name: format!("sftp://{}:{}", self.host, self.port),
+            host: self.host.to_owned(),
+            port: self.port,
+            connect_timeout: Duration::from_secs(10),
+            keepalive: Duration::from_secs(15),
+            rekey: self.rekey,
+        };
+        let credentials = std::sync::Mutex::new(Some(Credentials {
+            user: self.user,
+            methods: self.methods,
+            known: self.known,
+            pins: self.pins,
+            file: PathBuf::from("known_hosts"),
+        }));
+        let resolve = move || Ok(credentials.lock().unwrap().take().expect("credentials are asked for once"));
+        Pool::new(target, self.connections, Box::new(resolve))
+    }
+}
+
+/// Everything a listing tells, page by page.
+async fn list(pool: &Arc<Pool>, path: &str) -> Result<Vec<Entry>, SourceError> {
+    let wanted = Wanted::parse(path).unwrap();
+    let mut walk = Walk::new(pool.clone(), wanted, false);
+    let (context, mut entries) = (Context::detached(), Vec::new());
+    loop {
+        let page = walk.next_page(&context).await?;
+        assert!(page.entries.len() <= 1000);
+        entries.extend(page.entries);
+        if !page.more {
+            return Ok(entries);
+        }
+    }
+}
+
+fn keys(entries: &[Entry]) -> Vec<&str> {
+    let mut keys: Vec<&str> = entries.iter().map(|entry| &*entry.key).collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// Fetches a path into memory.
+async fn get(pool: &Arc<Pool>, path: &str) -> Result<Vec<u8>, SourceError> {
+    get_bytes(pool, path.as_bytes(), None).await
+}
+
+async fn get_bytes(pool: &Arc<Pool>, path: &[u8], size: Option<u64>) -> Result<Vec<u8>, SourceError> {
+    let mut sink = Sink::Keep { bytes: Vec::new(), limit: 1 << 30 };
+    fetch(pool, path, size, &mut sink).await?;
+    let Sink::Keep { bytes, .. } = sink else { unreachable!() };
+    Ok(bytes)
+}
+
+async fn fetch(pool: &Arc<Pool>, path: &[u8], size: Option<u64>, sink: &mut Sink) -> Result<(), SourceError> {
+    let context = Context::detached();
+    let lease = pool.lease(&context).await?;
+    let file = File { lease: &lease, context: &context, target: &pool.target.name, path, size };
+    file.fetch(&mut Store(sink)).await.map(drop)
+}
+
+/// Fetches all entries at once into a folder.
+async fn fetch_all(
+    pool: &Arc<Pool>,
+    entries: &[Entry],
+    at_once: usize,
+    folder: &Arc<Folder>,
+) -> Vec<SourceError> {
+    let fetches = entries.iter().map(|entry| async move {
+        let own = entry.own.as_ref().and_then(|own| own.downcast_ref::<Own>()).unwrap();
+        let (path, attrs) = match own {
+            Own::File { path, attrs } => (path, attrs),
+            Own::Refused(error) => return Err(error.clone()),
+        };
+        let below = entry.path.clone().unwrap().join(&b'/');
+        let (folder, mtime) = (folder.clone(), super::entry::modified(attrs));
+        let open = move || folder.part(OsStr::from_bytes(&below), None).unwrap();
+        let part = tokio::task::spawn_blocking(open).await.unwrap();
+        let mut sink = Sink::File { part, format: String::new() };
+        fetch(pool, path, attrs.size, &mut sink).await?;
+        let Sink::File { part, .. } = sink else { unreachable!() };
+        tokio::task::spawn_blocking(move || part.commit(mtime).unwrap()).await.unwrap();
+        Ok(())
+    });
+    let results = futures_util::stream::iter(fetches).buffer_unordered(at_once);
+    results.filter_map(|result| async { result.err() }).collect().await
+}

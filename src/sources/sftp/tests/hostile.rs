@@ -1,0 +1,218 @@
+//! A server made of russh's server side whose SFTP answers are whatever bytes a test says.
+
+use super::*;
+use russh::keys::{Algorithm, HashAlg, PrivateKey};
+use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session};
+use russh::{Channel, ChannelId};
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
+
+/// A request as it arrived: its type, its id, and what follows.
+pub(super) struct Asked {
+    pub(super) kind: u8,
+    pub(super) id: u32,
+    pub(super) body: Vec<u8>,
+}
+
+/// What to answer: any bytes, perhaps none yet.
+type Behavior = Arc<dyn Fn(&Asked) -> Vec<u8> + Send + Sync>;
+
+/// A running server. Ends with the test.
+pub(super) struct Hostile {
+    port: u16,
+    fingerprint: String,
+    /// How many connections it saw, and how many tries to log in.
+    pub(super) seen: Arc<[AtomicUsize; 2]>,
+    task: JoinHandle<()>,
+}
+
+impl Hostile {
+    /// Serves any number of connections; `behave` answers everything, INIT too.
+    pub(super) async fn start(behave: impl Fn(&Asked) -> Vec<u8> + Send + Sync + 'static) -> Hostile {
+        let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).unwrap();
+        let fingerprint = key.public_key().fingerprint(HashAlg::Sha256).to_string();
+        let rejection = Duration::ZERO;
+        let config = Arc::new(Config {
+            keys: vec![key],
+            auth_rejection_time: rejection,
+            auth_rejection_time_initial: Some(rejection),
+            ..Config::default()
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen: Arc<[AtomicUsize; 2]> = Arc::default();
+        let (behave, counts): (Behavior, _) = (Arc::new(behave), seen.clone());
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                counts[0].fetch_add(1, SeqCst);
+                let visitor =
+                    Visitor { behave: behave.clone(), channel: Mutex::default(), seen: counts.clone() };
+                let session = russh::server::run_stream(config.clone(), stream, visitor).await;
+                tokio::spawn(async move { session.unwrap().await });
+            }
+        });
+        Hostile { port, fingerprint, seen, task }
+    }
+
+    /// A pool that logs in with the right password.
+    pub(super) fn pool(&self) -> Arc<Pool> {
+        self.reach("right").pool()
+    }
+
+    pub(super) fn reach(&self, password: &str) -> Reach {
+        Reach {
+            host: "127.0.0.1",
+            port: self.port,
+            user: "somebody".to_owned(),
+            methods: vec![Method::Password(Secret::new(password))],
+            known: KnownHosts::default(),
+            pins: vec![self.fingerprint.clone()],
+            connections: 1,
+            rekey: 1 << 30,
+        }
+    }
+}
+
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Visitor {
+    behave: Behavior,
+    channel: Mutex<Option<Channel<Msg>>>,
+    seen: Arc<[AtomicUsize; 2]>,
+}
+
+impl Handler for Visitor {
+    type Error = russh::Error;
+
+    async fn auth_password(&mut self, _user: &str, password: &str) -> Result<Auth, russh::Error> {
+        self.seen[1].fetch_add(1, SeqCst);
+        Ok(if password == "right" { Auth::Accept } else { Auth::reject() })
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        *self.channel.lock().unwrap() = Some(channel);
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        id: ChannelId,
+        _name: &str,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        session.channel_success(id)?;
+        let channel = self.channel.lock().unwrap().take().unwrap();
+        tokio::spawn(serve(channel, self.behave.clone()));
+        Ok(())
+    }
+}
+
+async fn serve(channel: Channel<Msg>, behave: Behavior) -> std::io::Result<()> {
+    let mut stream = channel.into_stream();
+    loop {
+        let len = stream.read_u32().await? as usize;
+        let mut packet = vec![0; len];
+        stream.read_exact(&mut packet).await?;
+        let asked = Asked {
+            kind: packet[0],
+            id: u32::from_be_bytes(packet[1..5].try_into().unwrap()),
+            body: packet[5..].to_vec(),
+        };
+        let answer = behave(&asked);
+        if !answer.is_empty() {
+            stream.write_all(&answer).await?;
+        }
+    }
+}
+
+pub(super) const INIT: u8 = 1;
+pub(super) const OPEN: u8 = 3;
+pub(super) const READ: u8 = 5;
+pub(super) const FSTAT: u8 = 8;
+pub(super) const OPENDIR: u8 = 11;
+pub(super) const READDIR: u8 = 12;
+pub(super) const STAT: u8 = 17;
+
+impl Asked {
+    /// A READ's offset and length.
+    pub(super) fn range(&self) -> (usize, usize) {
+        let handle = u32::from_be_bytes(self.body[..4].try_into().unwrap()) as usize;
+        let rest = &self.body[4 + handle..];
+        let offset = u64::from_be_bytes(rest[..8].try_into().unwrap());
+        (offset as usize, u32::from_be_bytes(rest[8..12].try_into().unwrap()) as usize)
+    }
+
+    pub(super) fn packet(&self, kind: u8, body: &[u8]) -> Vec<u8> {
+        [&(body.len() as u32 + 5).to_be_bytes()[..], &[kind], &self.id.to_be_bytes(), body].concat()
+    }
+
+    pub(super) fn handle(&self) -> Vec<u8> {
+        self.packet(102, &string(&[&[0xff, 0x00][..], &self.id.to_be_bytes()].concat()))
+    }
+
+    /// Whether this is the first request with just this body: the first READDIR of a folder, a first READ.
+    pub(super) fn is_first(&self, seen: &Mutex<HashSet<Vec<u8>>>) -> bool {
+        seen.lock().unwrap().insert(self.body.clone())
+    }
+
+    pub(super) fn data(&self, data: &[u8]) -> Vec<u8> {
+        self.packet(103, &string(data))
+    }
+
+    pub(super) fn status(&self, code: u32) -> Vec<u8> {
+        self.packet(101, &[&code.to_be_bytes()[..], &string(b"words"), &string(b"")].concat())
+    }
+
+    pub(super) fn attrs(&self, size: u64, mtime: u32) -> Vec<u8> {
+        self.packet(105, &file_attrs(size, mtime))
+    }
+
+    pub(super) fn names(&self, names: &[(&[u8], u32)]) -> Vec<u8> {
+        let mut body = (names.len() as u32).to_be_bytes().to_vec();
+        for (name, mode) in names {
+            body.extend([string(name), string(b"")].concat());
+            body.extend([&4u32.to_be_bytes()[..], &mode.to_be_bytes()].concat());
+        }
+        self.packet(104, &body)
+    }
+
+    /// What a good server answers that has one file, `content`, in every folder.
+    pub(super) fn good(&self, content: &[u8]) -> Vec<u8> {
+        match self.kind {
+            INIT => vec![0, 0, 0, 5, 2, 0, 0, 0, 3],
+            OPEN | OPENDIR => self.handle(),
+            READ => {
+                let (offset, len) = self.range();
+                match content.get(offset..) {
+                    None | Some([]) => self.status(1),
+                    Some(rest) => self.data(&rest[..len.min(rest.len())]),
+                }
+            }
+            FSTAT | STAT => self.attrs(content.len() as u64, 1_700_000_000),
+            READDIR => self.status(1),
+            _ => self.status(0),
+        }
+    }
+}
+
+pub(super) fn string(text: &[u8]) -> Vec<u8> {
+    [&(text.len() as u32).to_be_bytes()[..], text].concat()
+}
+
+fn file_attrs(size: u64, mtime: u32) -> Vec<u8> {
+    let fields = [0o100_644u32, mtime, mtime].map(u32::to_be_bytes).concat();
+    [&0xdu32.to_be_bytes()[..], &size.to_be_bytes(), &fields].concat()
+}

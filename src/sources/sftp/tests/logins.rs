@@ -1,0 +1,181 @@
+//! Logging in, and whom to trust.
+
+use super::hostile::Hostile;
+use super::sshd::{Sshd, keygen, read};
+use super::*;
+use crate::gather::Advice;
+use russh::keys::load_secret_key;
+use std::path::Path;
+use std::sync::atomic::Ordering::SeqCst;
+
+async fn connect(reach: Reach) -> Result<(), SourceError> {
+    reach.pool().lease(&Context::detached()).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_one_failed_login_however_many_items_want_it() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let mut reach = sshd.reach();
+    reach.methods = vec![Method::Password(Secret::new("wr0ng-passw0rd"))];
+    let pool = reach.pool();
+    let gets = (0..40).map(|_| get(&pool, "/file"));
+    for error in futures_util::future::join_all(gets).await {
+        let error = error.unwrap_err();
+        assert_eq!((error.code, error.advice), ("login", Advice::SOURCE_NEVER));
+        assert!(error.message.contains("password: refused"), "{}", error.message);
+        assert!(!error.to_string().contains("wr0ng"), "{error}");
+    }
+    assert_eq!(sshd.log().matches("Failed password for").count(), 1, "{}", sshd.log());
+}
+
+#[tokio::test]
+async fn a_password_logs_in_and_a_wrong_one_is_tried_once() {
+    let server = Hostile::start(|asked| asked.good(b"fine")).await;
+    assert!(connect(server.reach("right")).await.is_ok());
+    let pool = server.reach("wrong").pool();
+    for _ in 0..3 {
+        assert_eq!(get(&pool, "/file").await.unwrap_err().code, "login");
+    }
+    assert_eq!((server.seen[0].load(SeqCst), server.seen[1].load(SeqCst)), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_every_kind_log_in() {
+    let Some(sshd) = Sshd::start("") else { return };
+    for (name, passphrase) in [("user", None), ("user_rsa", None), ("user_locked", Some("open sesame"))] {
+        let key = load_secret_key(sshd.path(name), passphrase).unwrap();
+        let mut reach = sshd.reach();
+        reach.methods = vec![Method::Key(Arc::new(key), name.to_owned())];
+        connect(reach).await.unwrap_or_else(|error| panic!("{name}: {error}\n{}", sshd.log()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_key_is_followed_by_what_else_there_is() {
+    let Some(sshd) = Sshd::start("") else { return };
+    keygen(&sshd.path("stranger"), "ed25519", "");
+    let stranger =
+        Method::Key(Arc::new(load_secret_key(sshd.path("stranger"), None).unwrap()), "stranger".to_owned());
+    let mut reach = sshd.reach();
+    reach.methods.insert(0, stranger.clone());
+    connect(reach).await.unwrap();
+    let mut reach = sshd.reach();
+    reach.methods = vec![stranger];
+    let error = connect(reach).await.unwrap_err();
+    assert!(error.message.ends_with("key stranger: refused"), "{}", error.message);
+    assert!(error.hint.unwrap().contains("publickey"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_host_is_refused_with_the_way_to_accept_it() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let mut reach = sshd.reach();
+    reach.known = KnownHosts::default();
+    let error = connect(reach).await.unwrap_err();
+    assert_eq!((error.code, error.advice), ("host_key", Advice::SOURCE_NEVER));
+    let hint = error.hint.unwrap();
+    assert!(error.message.contains("unknown host key ssh-ed25519 SHA256:"), "{}", error.message);
+    // What it says to do makes the host known.
+    let line = hint.split('\'').nth(1).unwrap();
+    let mut reach = sshd.reach();
+    reach.known = KnownHosts::default();
+    reach.known.read(Path::new("known_hosts"), line, "127.0.0.1", sshd.port);
+    connect(reach).await.unwrap();
+    assert!(!sshd.log().contains("Failed"), "{}", sshd.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_host_key_is_refused_with_old_new_and_place() {
+    let Some(sshd) = Sshd::start("") else { return };
+    keygen(&sshd.path("other"), "ed25519", "");
+    let mut reach = sshd.reach();
+    reach.known = KnownHosts::default();
+    let line = format!("# a comment\n{}", sshd.known("other"));
+    reach.known.read(Path::new("/etc/known"), &line, "127.0.0.1", sshd.port);
+    let error = connect(reach).await.unwrap_err();
+    assert_eq!((error.code, error.advice), ("host_key", Advice::SOURCE_NEVER));
+    assert!(
+        error.message.contains("changed") && error.message.contains("/etc/known:2 has ssh-ed25519"),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_type_of_key_that_is_known_is_asked_for() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let mut reach = sshd.reach();
+    reach.known = KnownHosts::default();
+    reach.known.read(Path::new("known_hosts"), &sshd.known("host_rsa"), "127.0.0.1", sshd.port);
+    connect(reach).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_key_is_enough_and_another_is_refused() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let key = russh::keys::PublicKey::from_openssh(&read(&sshd.path("host.pub"))).unwrap();
+    let pin = super::super::known_hosts::fingerprint(&key);
+    for (pins, good) in
+        [(vec!["SHA256:else".to_owned(), pin.clone()], true), (vec!["SHA256:else".to_owned()], false)]
+    {
+        let mut reach = sshd.reach();
+        (reach.known, reach.pins) = (KnownHosts::default(), pins);
+        let result = connect(reach).await;
+        assert_eq!(result.is_ok(), good, "{result:?}");
+        if let Err(error) = result {
+            assert!(error.hint.unwrap().contains(&pin));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_sftp_is_told_at_once() {
+    for (settings, told) in [
+        ("Subsystem other internal-sftp", "refused the sftp subsystem"),
+        ("ForceCommand /bin/echo no files here", "text (\"no f\""),
+    ] {
+        let Some(sshd) = Sshd::start(settings) else { return };
+        let error = connect(sshd.reach()).await.unwrap_err();
+        assert_eq!((error.code, error.advice), ("connect", Advice::SOURCE_NEVER));
+        assert!(error.message.contains(told), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_there_is_told_and_may_be_tried_again() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let server = Hostile::start(|asked| asked.good(b"")).await;
+    let mut reach = server.reach("right");
+    reach.port = port;
+    let error = connect(reach).await.unwrap_err();
+    assert_eq!((error.code, error.advice), ("connect", Advice::SOURCE_AGAIN));
+    let mut reach = server.reach("right");
+    reach.host = "no-such-host.invalid";
+    let error = connect(reach).await.unwrap_err();
+    assert_eq!((error.code, error.advice), ("dns", Advice::SOURCE_AGAIN));
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_connection_share_its_failure() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Hostile::start(|asked| asked.good(b"")).await;
+    let mut reach = server.reach("right");
+    reach.port = listener.local_addr().unwrap().port();
+    let pool = reach.pool();
+    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = count.clone();
+    let hanging_up = tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            counted.fetch_add(1, SeqCst);
+        }
+    });
+    for round in 1..3 {
+        let gets = (0..40).map(|_| get(&pool, "/file"));
+        for error in futures_util::future::join_all(gets).await {
+            assert_eq!(error.unwrap_err().advice, Advice::SOURCE_AGAIN);
+        }
+        assert_eq!(count.load(SeqCst), round);
+    }
+    hanging_up.abort();
+}

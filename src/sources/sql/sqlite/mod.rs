@@ -1,0 +1,134 @@
+//! The kind `sqlite`. Not here: connections (`sessions`), running a query (`query`).
+
+mod error;
+mod query;
+mod sessions;
+
+use super::feed::Feed;
+use super::job::{self, JobKeys};
+use super::scan::Dialect;
+use super::{Database, Place, Work, cancelled};
+use crate::expr::{Problem, Scope, Table};
+use crate::gather::{BoxFuture, Context};
+use crate::sources::{Kind, Operation, Payload, Problems, Sink, Source, SourceError, Surroundings};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use sessions::Sessions;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// SQLite databases: files.
+pub(super) struct Sqlite;
+
+/// The keys of a `[sources.NAME]` of kind `sqlite`.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+struct Keys {
+    /// The database's file; it is never made.
+    path: Option<String>,
+    /// Whether jobs only read unless they say otherwise (default true).
+    read_only: Option<bool>,
+}
+
+impl Kind for Sqlite {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn operations(&self) -> &'static [&'static str] {
+        job::OPERATIONS
+    }
+
+    /// One a core: a query on a local file is work of the processor.
+    fn concurrency(&self) -> u64 {
+        std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64)
+    }
+
+    fn schemas(&self) -> (schemars::Schema, schemars::Schema) {
+        (schemars::schema_for!(Keys), schemars::schema_for!(JobKeys))
+    }
+
+    fn source(
+        &self,
+        _: &str,
+        settings: Table,
+        surroundings: &Surroundings,
+    ) -> Result<Arc<dyn Source>, Problems> {
+        let keys: Keys = settings.read(&["path", "read_only"])?;
+        let problem =
+            |message: &str| vec![Problem { span: settings.key_span("path"), message: message.to_owned() }];
+        let path = match keys.path.as_deref() {
+            None | Some("") => return Err(problem("`path` is missing: the database's file")),
+            Some(":memory:") => {
+                return Err(problem("a database in memory has nothing in it to be asked for"));
+            }
+            Some(path) => surroundings.folder.join(path),
+        };
+        let place = Place { folder: surroundings.folder.into(), read_only: keys.read_only.unwrap_or(true) };
+        Ok(Arc::new(File(Arc::new(Shared { sessions: Sessions::new(&path), path, place }))))
+    }
+}
+
+/// One database.
+struct File(Arc<Shared>);
+
+struct Shared {
+    path: PathBuf,
+    place: Place,
+    sessions: Sessions,
+}
+
+impl Source for File {
+    fn target(&self) -> String {
+        self.0.target()
+    }
+
+    fn operation(&self, job: &str, keys: Table) -> Result<Box<dyn Operation>, Problems> {
+        job::operation(Arc::clone(&self.0) as Arc<dyn Database>, &self.0.place, job, &keys)
+    }
+
+    fn connect<'a>(&'a self, context: &'a Context, _: &'a Scope) -> BoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(async move {
+            let session = self.0.sessions.take(false, context).await?;
+            self.0.sessions.keep(session);
+            Ok(())
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.0.sessions.close())
+    }
+}
+
+impl Database for Shared {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn target(&self) -> String {
+        format!("sqlite:{}", self.path.display())
+    }
+
+    fn run<'a>(
+        &'a self,
+        work: &'a Work,
+        context: &'a Context,
+        sink: &'a mut Sink,
+    ) -> BoxFuture<'a, Result<Payload, SourceError>> {
+        Box::pin(async move {
+            let mut session = self.sessions.take(work.write, context).await?;
+            let stop = session.watch(context).await?;
+            let mut feed = Feed::new(context, sink)?;
+            let asked = tokio::select! {
+                asked = query::run(&mut session.connection, work, &mut feed, context) => asked,
+                _ = context.cancelled() => return Err(cancelled(&self.target())),
+            };
+            let affected = asked.map_err(|failure| query::explain(&self.target(), failure, work))?;
+            let mut payload = feed.finish(sink);
+            payload.facts.insert("affected", affected.into());
+            stop.finished();
+            self.sessions.keep(session);
+            Ok(payload)
+        })
+    }
+}

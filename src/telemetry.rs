@@ -1,0 +1,30 @@
+//! Spans and events of `tracing` to stderr, for `--log` and `FANOUT_LOG`. Not here: the spans themselves (`gather`) and
+//! the event log (`report`).
+
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Installs the process's subscriber. `filter` is `level` or `target=level,..`; with "off" nothing is installed, and
+/// spans cost nothing. What `writer` makes gets the lines, and has to keep secrets out of them.
+///
+/// # Errors
+/// Says what is wrong with the filter.
+pub fn init<W>(filter: &str, color: bool, writer: W) -> Result<(), String>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let targets: Targets = filter.parse().map_err(|error| format!("log filter \"{filter}\": {error}"))?;
+    if filter == "off" || filter.is_empty() {
+        return Ok(());
+    }
+    let layer = tracing_subscriber::fmt::layer()
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(color)
+        .with_writer(writer)
+        .with_filter(targets);
+    tracing_subscriber::registry().with(layer).try_init().map_err(|error| error.to_string())
+}
