@@ -1,0 +1,22 @@
+//! The integration tests, in one binary, so that they link once: the real program against real servers.
+//! Not here: what one module does by itself (the `tests.rs` beside it).
+
+#![expect(clippy::unwrap_used, reason = "what a test can't do without fails it")]
+
+mod canary;
+mod check;
+mod compare;
+mod demo;
+mod errors;
+mod examples;
+mod faults;
+mod fetch;
+mod full;
+mod layers;
+mod mistakes;
+mod overlap;
+mod program;
+mod run;
+mod servers;
+mod stop;
+mod support;

@@ -1,0 +1,118 @@
+//! Runs that end before their time: signals, deadlines, fail fast; and what can't be written at the end. Not here: what
+//! is left of a stopped transfer (`fetch`).
+
+use crate::support::clock_server::{Answer, ClockServer};
+use crate::support::plan::Plan;
+use crate::support::sources::{SHOP_URL, events, http, outcomes, shop};
+use crate::support::{or_skip, postgres, process};
+use fanout::gather::State;
+use rustix::process::Signal;
+use std::time::Duration;
+
+/// Longer than any test waits.
+const EVER: Duration = Duration::from_secs(600);
+
+/// A server that answers `/quick` at once and nothing else, ever.
+fn slow() -> ClockServer {
+    ClockServer::start(|asked| Answer {
+        delay: if asked.path == "/quick" { Duration::ZERO } else { EVER },
+        status: Some(200),
+        body: b"quick".to_vec(),
+        ..Answer::default()
+    })
+}
+
+fn plan(server: &ClockServer, more: &str) -> Plan {
+    let job =
+        |name: &str| format!("[jobs.{name}]\nsource = \"web\"\nget = \"{name}\"\noutput = \"{name}.txt\"\n");
+    Plan::new(&format!(
+        "version = 1\n{more}{}{}{}{}",
+        http("web", &server.url("")),
+        job("quick"),
+        job("never"),
+        "[jobs.after]\nsource = \"web\"\nget = \"after\"\nneeds = [\"never\"]\noutput = \"after.txt\"\n"
+    ))
+}
+
+#[test]
+fn a_termination_ends_the_run_and_keeps_what_is_done() {
+    let server = slow();
+    let plan = plan(&server, "");
+    let mut running = plan.fanout(&["run", "plan.toml", "--events=log.jsonl"]).start();
+    running.until("both requests", || server.asked() == 2 && plan.path("quick.txt").exists());
+    running.signal(Signal::TERM);
+    running.wait().exits(143).complains("1 done").complains("1 cancelled");
+    assert_eq!(plan.files(), ["log.jsonl", "quick.txt"]);
+    let outcomes = outcomes(&events(&plan.bytes("log.jsonl")));
+    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
+    assert!(outcomes.contains(&("never".to_owned(), State::Cancelled)), "{outcomes:?}");
+    assert!(server.visits().iter().any(|visit| !visit.answered), "the server saw its client go");
+}
+
+#[test]
+fn a_deadline_ends_the_run_with_a_code_of_its_own() {
+    let server = slow();
+    let by_flag = plan(&server, "");
+    by_flag.fanout(&["run", "plan.toml", "--deadline", "500ms"]).run().exits(7).complains("deadline");
+    assert_eq!(by_flag.files(), ["quick.txt"]);
+    let by_plan = plan(&server, "[limits]\ndeadline = \"500ms\"\n");
+    by_plan.fanout(&["run", "plan.toml"]).run().exits(7).complains("deadline");
+    assert_eq!(by_plan.files(), ["quick.txt"]);
+}
+
+#[test]
+fn fail_fast_stops_the_others_at_the_first_failure() {
+    let server = ClockServer::start(|asked| match asked.path.as_str() {
+        "/bad" => Answer { status: Some(404), ..Answer::default() },
+        _ => Answer { delay: EVER, ..Answer::default() },
+    });
+    let job =
+        |name: &str| format!("[jobs.{name}]\nsource = \"web\"\nget = \"{name}\"\noutput = \"{name}\"\n");
+    let plan =
+        Plan::new(&format!("version = 1\n{}{}{}", http("web", &server.url("")), job("never"), job("bad")));
+    plan.fanout(&["run", "plan.toml", "--fail-fast"]).run().exits(1).complains("404").complains("cancelled");
+    assert_eq!(plan.files(), Vec::<String>::new());
+}
+
+#[test]
+fn a_timeout_of_an_attempt_is_its_items_alone() {
+    let server = slow();
+    let plan = plan(&server, "").read("plan.toml");
+    let plan = Plan::new(
+        &plan.replace("[jobs.never]\n", "[jobs.never]\ntimeout = { attempt = \"200ms\" }\nretries = 0\n"),
+    );
+    plan.fanout(&["run", "plan.toml"]).run().exits(1).complains("1 timed out").complains("1 skipped");
+    assert_eq!(plan.files(), ["quick.txt"]);
+}
+
+#[test]
+fn a_stopped_query_is_stopped_on_the_server() {
+    let Some(postgres) = postgres() else { return };
+    let Some(psql) = or_skip(process::program(&["/usr/bin/psql"], "postgresql-client")) else { return };
+    // Told apart from other tests' queries by its number.
+    let running = || {
+        let ask = "select count(*) from pg_stat_activity where query like '%pg_sleep(601.5)%' and pid <> pg_backend_pid() and state = 'active'";
+        let output = std::process::Command::new(&psql).args([&postgres.url, "-AtXc", ask]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let plan = Plan::new(&format!(
+        "version = 1\n{}[jobs.long]\nsource = \"shop\"\nquery = \"select pg_sleep(601.5)::text\"\noutput = \"long.csv\"\n",
+        shop()
+    ));
+    let mut program = plan.fanout(&["run", "plan.toml"]).env(SHOP_URL, &postgres.url).start();
+    program.until("the query", || running() == "1");
+    program.signal(Signal::INT);
+    program.wait().exits(130);
+    assert_eq!((running().as_str(), plan.files()), ("0", Vec::new()));
+}
+
+#[test]
+fn an_event_log_that_cannot_be_written_has_a_code_of_its_own_and_the_work_is_done() {
+    let server = slow();
+    let plan = Plan::new(&format!(
+        "version = 1\n{}[jobs.quick]\nsource = \"web\"\nget = \"quick\"\noutput = \"quick.txt\"\n",
+        http("web", &server.url(""))
+    ));
+    plan.fanout(&["run", "plan.toml", "--events=/dev/full"]).run().exits(9).complains("event log");
+    assert_eq!(plan.read("quick.txt"), "quick");
+}
