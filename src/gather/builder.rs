@@ -184,7 +184,10 @@ impl<I: Intake> Gather<I> {
     /// As [`Gather::deadline`], from now on.
     #[must_use]
     pub fn within(self, duration: Duration) -> Self {
-        self.deadline(Instant::now() + duration)
+        match Instant::now().checked_add(duration) {
+            Some(deadline) => self.deadline(deadline),
+            None => self,
+        }
     }
 
     /// How many items are pulled ahead of what can start.

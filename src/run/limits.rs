@@ -34,7 +34,8 @@ impl Limits {
             Some(host) => {
                 let limit = Limit::new(format!("host:{host}")).concurrency(job.source.concurrency);
                 let host = self.run.limit(limit.gate(retries(&source_retries(&job.source))));
-                Needs::none().source(host).and(source)
+                // The source first: sources take turns by the first limit that is named, not hosts.
+                Needs::none().and(source).source(host)
             }
             None if job.source.built_in => Needs::none().and(source),
             None => Needs::none().source(source),

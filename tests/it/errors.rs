@@ -185,6 +185,19 @@ fn a_500_shows_the_start_of_its_body_and_harms_nobody_else() {
 }
 
 #[test]
+fn a_broken_expectation_alone_has_an_exit_code_of_its_own() {
+    let Some(nginx) = nginx() else { return };
+    nginx.file("errors/fine.txt", "fine");
+    let plan = Plan::new(&format!(
+        "{}[jobs.fine]\nsource = \"web\"\nget = \"errors/fine.txt\"\noutput = \"fine.txt\"\n[jobs.made]\nsource = \"web\"\nget = \"errors/fine.txt\"\nexpect = {{ status = 201 }}\noutput = \"made.txt\"\n",
+        format_args!("version = 1\n{}", http("web", &nginx.url))
+    ));
+    let ended = plan.fanout(&["run", "plan.toml"]).run();
+    ended.exits(4).complains("status 200 OK, expected 201");
+    assert!(!plan.path("made.txt").exists());
+}
+
+#[test]
 fn one_lost_item_of_many_leaves_the_others() {
     let server = ClockServer::start(|asked| Answer {
         status: Some(if asked.path == "/7" { 404 } else { 200 }),

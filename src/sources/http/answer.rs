@@ -35,6 +35,17 @@ impl Expected {
     pub(super) fn has(&self, status: StatusCode) -> bool {
         self.0.iter().any(|range| range.contains(&status.as_u16()))
     }
+
+    /// What is said of a status that is not among them where the plan says what to expect: that is a broken
+    /// expectation, and no failure of the server.
+    fn broken(&self) -> Option<String> {
+        let shown = |range: &RangeInclusive<u16>| match (range.start(), range.end()) {
+            (first, last) if first == last => first.to_string(),
+            (first, last) => format!("{first} to {last}"),
+        };
+        let said = || format!(", expected {}", self.0.iter().map(shown).collect::<Vec<_>>().join(" or "));
+        (*self != Expected::default()).then(said)
+    }
 }
 
 /// The error of an answer with a status that was not hoped for. Holds the host off where the answer asks for that.
@@ -43,6 +54,7 @@ pub(super) async fn unexpected(
     context: &Context,
     sent: &Sent<'_>,
     concealed: &Concealed,
+    expected: &Expected,
 ) -> SourceError {
     let status = response.status();
     let wait = retry_after(response.headers()).filter(|_| is_passing(status));
@@ -50,7 +62,9 @@ pub(super) async fn unexpected(
         context.hold(wait);
     }
     let reason = status.canonical_reason().map_or(String::new(), |reason| format!(" {reason}"));
+    let broken = expected.broken();
     let mut message = format!("{}: status {}{reason}", sent.target, status.as_u16());
+    message.push_str(broken.as_deref().unwrap_or_default());
     if let Some(wait) = wait.filter(|wait| *wait > MAX_RETRY_AFTER) {
         let limit = MAX_RETRY_AFTER.as_secs();
         let asked = wait.as_secs();
@@ -64,7 +78,8 @@ pub(super) async fn unexpected(
     if !said.is_empty() {
         message.push_str(&format!(": {said}"));
     }
-    SourceError::new("http_status", message).advice(advice(status, wait, sent.repeatable))
+    let code = if broken.is_some() { "check" } else { "http_status" };
+    SourceError::new(code, message).advice(advice(status, wait, sent.repeatable))
 }
 
 fn advice(status: StatusCode, wait: Option<Duration>, repeatable: bool) -> Advice {

@@ -69,7 +69,7 @@ impl Call {
         let host = address::host(&hop.url);
         let sent = self.sent(&hop, &host);
         if !self.expected.has(response.status()) {
-            let error = answer::unexpected(response, context, &sent, &self.concealed);
+            let error = answer::unexpected(response, context, &sent, &self.concealed, &self.expected);
             return Err(unless_cancelled(context, error).await?);
         }
         self.take(response, &sent, context, sink).await

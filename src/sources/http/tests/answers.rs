@@ -110,7 +110,9 @@ async fn a_status_can_be_hoped_for_and_then_is_no_error() {
     assert!(keep(&call).await.is_ok());
     let ok = refusing("200 OK", "", "").await;
     let call = Call { expected: Expected(vec![404..=404]), ..get(&ok.url("/")) };
-    assert_eq!(error(&call).await.code, "http_status");
+    let broken = error(&call).await;
+    assert_eq!(broken.code, "check");
+    assert!(broken.message.contains("status 200 OK, expected 404"), "{}", broken.message);
 }
 
 #[tokio::test]
