@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             if self.ended && !byte.is_ascii_whitespace() && byte != b';' {
-                self.fail("more than one statement (make a job of each)");
+                return self.fail("more than one statement (make a job of each)");
             }
             self.token(byte);
         }

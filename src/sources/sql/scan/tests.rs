@@ -119,6 +119,14 @@ fn statements_that_can_be_prepared_are_known_by_their_first_word() {
     assert!(!plannable("selection"));
 }
 
+#[test]
+fn a_second_statement_is_refused_whatever_it_begins_with() {
+    for second in [":", ":name", "$1", "'", "select 1", "?"] {
+        let read = Statement::read(&format!("select 1; {second}"), Dialect::Postgres, true);
+        assert!(read.is_err_and(|problem| problem.contains("more than one statement")), "{second}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_without_a_panic_and_kept_where_no_name_is(source in "(\\PC|[:$'\"/*\\-;?\\[\\]`eE\\\\\n]){0,40}") {
