@@ -1,6 +1,5 @@
 //! Exit codes, and how a command says why it could not do its work.
 
-use crate::gather::Event;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -47,12 +46,4 @@ impl Failure {
         let _ = writeln!(io::stderr(), "fanout: {}", self.message);
         self.code
     }
-}
-
-/// Why the events of a run could not be shown or written.
-pub(super) type Shown<T> = Result<T, Failure>;
-
-/// An event as a line of the log.
-pub(super) fn line(event: &Event, to: &mut Vec<u8>) -> io::Result<()> {
-    crate::report::log::encode(event, to)
 }

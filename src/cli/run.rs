@@ -96,8 +96,7 @@ pub(super) fn show_end(timeline: &Timeline, surroundings: &Surroundings) -> Resu
 
 /// Whether a job's result goes to stdout: it has nowhere else to go, and nobody else uses it.
 fn prints(plan: &Plan, job: &crate::plan::Job) -> bool {
-    let used = plan.jobs.iter().any(|other| other.needs.iter().any(|need| **need == *job.name));
-    !used && job.source.kind != "sleep"
+    !plan.is_needed(&job.name) && job.source.kind != "sleep"
 }
 
 fn print_results(report: &RunReport) -> Result<u8, Failure> {

@@ -1,12 +1,12 @@
 //! What is shown while a run goes on, and the event log: one thread of its own reads the events, so that a slow
 //! terminal or disk stops no runtime thread. Not here: what is drawn (`report`).
 
-use super::exit::{self, Failure, Shown};
+use super::exit::Failure;
 use crate::config::{Progress, Settings, When};
 use crate::gather::{Event, EventQueue, Run};
 use crate::report::plain::Plain;
 use crate::report::terminal::{self, Live, Size};
-use crate::report::{Style, Timeline};
+use crate::report::{Style, Timeline, log};
 use crate::secret::Redactor;
 use std::fs::File;
 use std::io::{self, IsTerminal, Stderr, Write};
@@ -121,7 +121,7 @@ pub(super) enum Log {
 }
 
 impl Log {
-    pub(super) fn open(path: Option<&Path>) -> Shown<Log> {
+    pub(super) fn open(path: Option<&Path>) -> Result<Log, Failure> {
         match path {
             None => Ok(Log::Nowhere),
             Some(path) if path == Path::new("-") => Ok(Log::To(Box::new(io::stdout()))),
@@ -134,7 +134,7 @@ impl Log {
     fn write(&mut self, events: &[Event]) -> io::Result<()> {
         let Log::To(to) = self else { return Ok(()) };
         let mut lines = Vec::new();
-        events.iter().try_for_each(|event| exit::line(event, &mut lines))?;
+        events.iter().try_for_each(|event| log::encode(event, &mut lines))?;
         to.write_all(&lines)?;
         to.flush()
     }
@@ -157,7 +157,7 @@ impl Viewer {
     }
 
     /// Waits for the end, and gives back all that is known of the run.
-    pub(super) async fn finish(self) -> Shown<Timeline> {
+    pub(super) async fn finish(self) -> Result<Timeline, Failure> {
         let joined = tokio::task::spawn_blocking(|| self.0.join()).await;
         let result =
             joined.expect("joining does not panic").unwrap_or_else(|panic| std::panic::resume_unwind(panic));

@@ -180,6 +180,11 @@ impl Plan {
         if errors.is_empty() { Ok(secrets) } else { Err(errors.join("\n")) }
     }
 
+    /// Whether another job refers to this one, or waits for it.
+    pub fn is_needed(&self, name: &str) -> bool {
+        self.jobs.iter().any(|other| other.needs.iter().any(|need| need == name))
+    }
+
     /// A job.
     pub fn job(&self, name: &str) -> Option<&Job> {
         self.jobs.iter().find(|job| &*job.name == name)

@@ -143,9 +143,10 @@ async fn gather(shared: &Arc<Shared>, index: usize, results: BTreeMap<String, Ar
     let job = match begin(shared, index, results).await {
         Ok(job) => Arc::new(job),
         Err(error) => {
+            let error = shared.options.redactor.redact(&error.to_string()).into_owned();
             let message = format!("job \"{}\": {error}", shared.plan.jobs[index].name);
             shared.run.emit(EventKind::Warning { message });
-            progress.error = Some(error.to_string());
+            progress.error = Some(error);
             return progress.report(&shared.plan.jobs[index], Counts::default(), None);
         }
     };

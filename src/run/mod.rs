@@ -190,7 +190,6 @@ impl Shared {
 
     /// Whether another job refers to this one, or waits for it.
     fn is_used(&self, index: usize) -> bool {
-        let name = &*self.plan.jobs[index].name;
-        self.plan.jobs.iter().any(|other| other.needs.iter().any(|need| need == name))
+        self.plan.is_needed(&self.plan.jobs[index].name)
     }
 }
