@@ -21,7 +21,12 @@ async fn main() {
     // They end in the order 3, 1, 2. The report has them in the order 1, 2, 3.
     for item in &report.items {
         let name = item.key.as_deref().unwrap_or_default();
-        println!("{name}: {:?}, from {:.1?} to {:.1?}", item.outcome, item.timing.queued, item.timing.ended);
+        println!(
+            "{name}: {:?}, from {:.1?} to {:.1?}",
+            item.outcome,
+            item.timing.queued(),
+            item.timing.ended()
+        );
     }
     println!("{} of {} done in {:.1?}", report.counts.done, report.counts.submitted, report.wall);
 }

@@ -46,7 +46,7 @@ async fn main() {
     let retries = Retries { count: 3, ..Retries::STANDARD };
     let report = Gather::over((0..8).map(item)).in_run(&run).retries(retries).advice(advice).run().await;
     for item in &report.items {
-        println!("{}: {:?} after {} attempts", item.number, item.outcome, item.timing.attempts);
+        println!("{}: {:?} after {} attempts", item.number, item.outcome, item.timing.attempts());
     }
     println!("{} done, {} failed in {:.1?}", report.counts.done, report.counts.failed, report.wall);
 }

@@ -6,9 +6,10 @@ use super::context::Context;
 use super::outcome::{Panic, Timeout};
 use super::panic::catch;
 use super::policy::Timeouts;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
@@ -26,87 +27,109 @@ pub(super) struct Finished<T, E> {
 pub(super) enum Ran<T, E> {
     Itself(Ended<T, E>),
     TimedOut(Timeout),
-    Panicked(Panic),
+    Panicked(Box<Panic>),
     Aborted,
 }
 
-/// Tells the attempt's end when it is dropped, also when the task is aborted, even before its first poll.
+/// Tells the attempt's end, once: when it is dropped, at the latest, also when the task is aborted before its first
+/// poll.
 pub(super) struct Teller<T: Send + 'static, E: Send + 'static> {
     slot: u32,
-    ran: Option<Ran<T, E>>,
     context: Context,
-    to: UnboundedSender<Finished<T, E>>,
+    /// `None` once it has told.
+    to: Option<UnboundedSender<Finished<T, E>>>,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Teller<T, E> {
     pub(super) fn new(slot: u32, context: Context, to: UnboundedSender<Finished<T, E>>) -> Self {
-        Teller { slot, ran: None, context, to }
+        Teller { slot, context, to: Some(to) }
     }
 
-    pub(super) fn tell(mut self, ran: Ran<T, E>) {
-        self.ran = Some(ran);
-    }
-}
-
-impl<T: Send + 'static, E: Send + 'static> Drop for Teller<T, E> {
-    fn drop(&mut self) {
-        let finished = Finished { slot: self.slot, ran: self.ran.take().unwrap_or(Ran::Aborted) };
-        let to = self.to.clone();
+    pub(super) fn tell(&mut self, ran: Ran<T, E>) {
+        let Some(to) = self.to.take() else { return };
+        let finished = Finished { slot: self.slot, ran };
         // Nobody listens any more if the whole gather was dropped.
         self.context.when_nothing_blocks(move || drop(to.send(finished)));
     }
 }
 
-/// Runs one attempt to its end and tells it. The teller is the first parameter, so that it is dropped after the
-/// future.
-pub(super) async fn run<T: Send + 'static, E: Send + 'static>(
-    teller: Teller<T, E>,
-    context: Context,
-    timeouts: Timeouts,
-    future: impl Future<Output = Ended<T, E>>,
-) {
-    let ran = if timeouts.attempt.is_none() && timeouts.idle.is_none() {
-        let mut future = pin!(future);
-        poll_fn(|cx| poll_caught(future.as_mut(), cx)).await
-    } else {
-        // Boxed, so that attempts without such timeouts stay small: they are copied when they are spawned.
-        Box::pin(within(future, &context, timeouts)).await
-    };
-    teller.tell(ran);
-}
-
-fn poll_caught<T, E>(
-    future: Pin<&mut impl Future<Output = Ended<T, E>>>,
-    cx: &mut std::task::Context<'_>,
-) -> Poll<Ran<T, E>> {
-    match catch(|| future.poll(cx)) {
-        Ok(Poll::Ready(ended)) => Poll::Ready(Ran::Itself(ended)),
-        Ok(Poll::Pending) => Poll::Pending,
-        Err(panic) => Poll::Ready(Ran::Panicked(panic)),
+impl<T: Send + 'static, E: Send + 'static> Drop for Teller<T, E> {
+    fn drop(&mut self) {
+        self.tell(Ran::Aborted);
     }
 }
 
-async fn within<T, E>(
-    future: impl Future<Output = Ended<T, E>>,
-    context: &Context,
-    timeouts: Timeouts,
-) -> Ran<T, E> {
-    let mut future = pin!(future);
-    let mut whole = pin!(timeouts.attempt.map(sleep));
-    let mut idle = pin!(timeouts.idle.map(|limit| Idle::new(limit, context)));
-    poll_fn(|cx| {
-        if let Poll::Ready(ran) = poll_caught(future.as_mut(), cx) {
-            return Poll::Ready(ran);
+pin_project! {
+    /// Runs one attempt to its end and tells it. Written out, since an `async fn` would hold the future twice, as its
+    /// parameter and pinned, and tasks are copied when they are spawned. Fields are dropped in their order: the end is
+    /// told after the future is gone.
+    pub(super) struct Attempt<F, T, E>
+    where
+        T: Send,
+        T: 'static,
+        E: Send,
+        E: 'static,
+    {
+        #[pin]
+        future: Option<F>,
+        watch: Option<Box<Watch>>,
+        teller: Teller<T, E>,
+    }
+}
+
+impl<F, T: Send + 'static, E: Send + 'static> Attempt<F, T, E> {
+    pub(super) fn new(future: F, timeouts: &Timeouts, teller: Teller<T, E>) -> Self {
+        let watch = Watch::new(timeouts, &teller.context);
+        Attempt { future: Some(future), watch, teller }
+    }
+}
+
+impl<F, T, E> Future for Attempt<F, T, E>
+where
+    F: Future<Output: Into<Ended<T, E>>>,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+        let ran = match (catch(|| future.poll(cx)), this.watch) {
+            (Ok(Poll::Ready(ended)), _) => Ran::Itself(ended.into()),
+            (Err(panic), _) => Ran::Panicked(panic),
+            (Ok(Poll::Pending), None) => return Poll::Pending,
+            (Ok(Poll::Pending), Some(watch)) => Ran::TimedOut(ready!(watch.poll(&this.teller.context, cx))),
+        };
+        this.future.set(None);
+        this.teller.tell(ran);
+        Poll::Ready(())
+    }
+}
+
+/// Watches an attempt that may not take any time it likes.
+struct Watch {
+    whole: Option<(Duration, Pin<Box<Sleep>>)>,
+    idle: Option<Idle>,
+}
+
+impl Watch {
+    fn new(timeouts: &Timeouts, context: &Context) -> Option<Box<Watch>> {
+        if timeouts.attempt.is_none() && timeouts.idle.is_none() {
+            return None;
         }
-        if whole.as_mut().as_pin_mut().is_some_and(|sleep| sleep.poll(cx).is_ready()) {
-            return Poll::Ready(Ran::TimedOut(Timeout::Attempt(timeouts.attempt.unwrap_or_default())));
+        let whole = timeouts.attempt.map(|limit| (limit, Box::pin(sleep(limit))));
+        Some(Box::new(Watch { whole, idle: timeouts.idle.map(|limit| Idle::new(limit, context)) }))
+    }
+
+    fn poll(&mut self, context: &Context, cx: &mut TaskContext<'_>) -> Poll<Timeout> {
+        if let Some((limit, sleep)) = &mut self.whole
+            && sleep.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Timeout::Attempt(*limit));
         }
-        match idle.as_mut().get_mut() {
-            Some(idle) => idle.poll(context, cx).map(Ran::TimedOut),
-            None => Poll::Pending,
-        }
-    })
-    .await
+        self.idle.as_mut().map_or(Poll::Pending, |idle| idle.poll(context, cx))
+    }
 }
 
 /// Watches an attempt's progress.
@@ -123,7 +146,7 @@ impl Idle {
         Idle { limit, beats: context.progress().beats(), since: Instant::now(), look }
     }
 
-    fn poll(&mut self, context: &Context, cx: &mut std::task::Context<'_>) -> Poll<Timeout> {
+    fn poll(&mut self, context: &Context, cx: &mut TaskContext<'_>) -> Poll<Timeout> {
         while self.look.as_mut().poll(cx).is_ready() {
             let (now, beats) = (Instant::now(), context.progress().beats());
             if beats != self.beats {

@@ -19,7 +19,7 @@ pub trait Call: Send + 'static {
     fn attempt(
         &mut self,
         context: Context,
-    ) -> impl Future<Output = Ended<Self::Ok, Self::Err>> + Send + 'static;
+    ) -> impl Future<Output: Into<Ended<Self::Ok, Self::Err>>> + Send + 'static;
 
     /// Whether it can be attempted another time.
     fn can_repeat(&self) -> bool {
@@ -57,9 +57,8 @@ where
     type Ok = T;
     type Err = E;
 
-    fn attempt(&mut self, context: Context) -> impl Future<Output = Ended<T, E>> + Send + 'static {
-        let future = self(context);
-        async move { future.await.into() }
+    fn attempt(&mut self, context: Context) -> impl Future<Output: Into<Ended<T, E>>> + Send + 'static {
+        self(context)
     }
 }
 
@@ -82,9 +81,8 @@ where
     type Ok = T;
     type Err = E;
 
-    fn attempt(&mut self, _: Context) -> impl Future<Output = Ended<T, E>> + Send + 'static {
-        let future = self.0.take().expect("the scheduler repeats only what can_repeat");
-        async move { future.await.into() }
+    fn attempt(&mut self, _: Context) -> impl Future<Output: Into<Ended<T, E>>> + Send + 'static {
+        self.0.take().expect("the scheduler repeats only what can_repeat")
     }
 
     fn can_repeat(&self) -> bool {

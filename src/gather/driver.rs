@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::attempt::{self, Finished, Ran, Teller};
+use super::attempt::{Attempt, Finished, Ran, Teller};
 use super::builder::Setup;
 use super::call::{Call, Item};
 use super::context::Context;
@@ -341,10 +341,10 @@ impl<I: Intake> Driver<I> {
         let slot = self.slot(index);
         slot.told = (0, 0);
         let span = tracing::info_span!(parent: &slot.span, "attempt", n = number, lane);
-        let teller = Teller::new(index, context.clone(), finish);
+        let mut teller = Teller::new(index, context.clone(), finish);
         match catch(|| slot.call.attempt(context.clone())) {
             Ok(future) => {
-                let task = attempt::run(teller, context.clone(), timeouts, future);
+                let task = Attempt::new(future, &timeouts, teller);
                 // A span that nobody takes would only make the task larger.
                 let task =
                     if span.is_disabled() { tokio::spawn(task) } else { tokio::spawn(task.instrument(span)) };

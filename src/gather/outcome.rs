@@ -17,7 +17,7 @@ pub enum Outcome<T, E> {
     /// It was stopped while it ran, or while it waited to be tried again.
     Cancelled(Cause),
     /// It panicked.
-    Panicked(Panic),
+    Panicked(Box<Panic>),
     /// There was nothing to do.
     Skipped(Skip),
     /// It never started.

@@ -28,10 +28,13 @@ impl<T, E> Output<T, E> {
         match self {
             Output::Collect(items) => {
                 let place = item.number as usize;
-                if items.len() <= place {
-                    items.resize_with(place + 1, || None);
+                if items.len() < place {
+                    items.resize_with(place, || None);
                 }
-                items[place] = Some(item);
+                match items.get_mut(place) {
+                    Some(empty) => *empty = Some(item),
+                    None => items.push(Some(item)),
+                }
             }
             Output::Stream(to, waiting) if waiting.is_empty() => {
                 if let Err(error) = to.try_send(item) {

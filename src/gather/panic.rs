@@ -28,11 +28,11 @@ pub fn install_panic_hook() {
 }
 
 /// Runs one poll of an attempt and catches its panic.
-pub(super) fn catch<R>(poll: impl FnOnce() -> R) -> Result<R, Panic> {
+pub(super) fn catch<R>(poll: impl FnOnce() -> R) -> Result<R, Box<Panic>> {
     let outer = IN_ATTEMPT.replace(true);
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(poll));
     IN_ATTEMPT.set(outer);
-    result.map_err(|payload| Panic { message: message(payload), place: PLACE.take() })
+    result.map_err(|payload| Box::new(Panic { message: message(payload), place: PLACE.take() }))
 }
 
 fn message(payload: Box<dyn Any + Send>) -> String {

@@ -51,7 +51,7 @@ async fn a_limit_of_two_halves_the_speed() {
     let report = Gather::over(items).concurrency(2).run().await;
     assert_eq!(begin.elapsed(), seconds(5));
     assert_eq!(report.counts.done, 10);
-    assert!(report.items.iter().all(|item| item.timing.lane < Some(2)));
+    assert!(report.items.iter().all(|item| item.timing.lane() < Some(2)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,10 +128,10 @@ async fn a_retry_pauses_without_its_slot() {
     let begin = Instant::now();
     let report = Gather::over(items).concurrency(1).retries(retries).advice(|_| Advice::AGAIN).run().await;
     assert_eq!(report.counts.done, 2);
-    assert_eq!(report.items[0].timing.attempts, 3);
+    assert_eq!(report.items[0].timing.attempts(), 3);
     // 10 s and, as the cap of the standard is 10 s, 10 s again; the other ran meanwhile.
     assert_eq!(begin.elapsed(), seconds(20));
-    assert_eq!(report.items[1].timing.ended, seconds(1));
+    assert_eq!(report.items[1].timing.ended(), seconds(1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,7 +180,7 @@ async fn who_listens_has_the_grace_time_and_who_does_not_is_aborted_at_once() {
         run.cancel(&Cause::Signal(2), Stop::CancelRunning);
     };
     let (report, ()) = tokio::join!(gather, cancel);
-    let ended: Vec<_> = report.items.iter().map(|item| item.timing.ended.as_secs()).collect();
+    let ended: Vec<_> = report.items.iter().map(|item| item.timing.ended().as_secs()).collect();
     assert_eq!(ended, [4, 6, 1]);
     let cause = Outcome::Cancelled(Cause::Signal(2));
     assert!(report.items.iter().all(|item| item.outcome == cause), "{report:?}");
@@ -287,7 +287,7 @@ async fn the_items_of_a_source_start_one_by_one_until_it_is_up() {
         Item::new(call).needs(Needs::none().source(source))
     });
     let report = Gather::over(items).in_run(&run).run().await;
-    let mut ended: Vec<_> = report.items.iter().map(|item| item.timing.ended.as_secs()).collect();
+    let mut ended: Vec<_> = report.items.iter().map(|item| item.timing.ended().as_secs()).collect();
     ended.sort_unstable();
     assert_eq!(ended, [11, 12, 12, 12, 12, 12, 12, 12]);
 }
@@ -301,7 +301,7 @@ async fn a_blocked_host_blocks_only_itself() {
         Item::new(Once::new(wait(10))).needs(needs)
     });
     let report = Gather::over(items).in_run(&run).run().await;
-    let ended: Vec<_> = report.items.iter().map(|item| item.timing.ended.as_secs()).collect();
+    let ended: Vec<_> = report.items.iter().map(|item| item.timing.ended().as_secs()).collect();
     assert_eq!(ended, [10, 20, 30, 40, 10, 10, 10, 20]);
 }
 
@@ -309,7 +309,8 @@ async fn a_blocked_host_blocks_only_itself() {
 async fn a_rate_spaces_the_starts() {
     let items = (0..5u64).map(|_| Item::new(Once::new(wait(0))));
     let report = Gather::over(items).rate(2, seconds(1)).run().await;
-    let started: Vec<_> = report.items.iter().map(|item| item.timing.started.unwrap().as_millis()).collect();
+    let started: Vec<_> =
+        report.items.iter().map(|item| item.timing.started().unwrap().as_millis()).collect();
     assert_eq!(started, [0, 500, 1000, 1500, 2000]);
 }
 
@@ -323,7 +324,7 @@ async fn the_four_timeouts_are_told_apart() {
     let items = [5, 5].map(|n| Item::new(Once::new(wait(n))));
     let report = Gather::over(items).concurrency(1).timeouts(timeouts).run().await;
     assert_eq!(report.items[1].outcome, Outcome::TimedOut(Timeout::Queue(seconds(2))));
-    assert_eq!(report.items[1].timing.ended, seconds(2));
+    assert_eq!(report.items[1].timing.ended(), seconds(2));
 
     let beating = |context: Context| async move {
         for _ in 0..5 {
@@ -335,7 +336,7 @@ async fn the_four_timeouts_are_told_apart() {
     let timeouts = Timeouts { idle: Some(seconds(4)), ..Timeouts::default() };
     let report = Gather::over([Item::new(beating)]).timeouts(timeouts).run().await;
     assert_eq!(report.items[0].outcome, Outcome::TimedOut(Timeout::Idle(seconds(4))));
-    assert_eq!(report.items[0].timing.ended, seconds(9));
+    assert_eq!(report.items[0].timing.ended(), seconds(9));
 
     let failing = |_: Context| async move {
         sleep(seconds(1)).await;
@@ -347,7 +348,7 @@ async fn the_four_timeouts_are_told_apart() {
     let gather = Gather::over([Item::new(failing)]).timeouts(timeouts).retries(retries);
     let report = gather.advice(|_| Advice::AGAIN).run().await;
     assert_eq!(report.items[0].outcome, Outcome::TimedOut(Timeout::Total(seconds(5))));
-    assert_eq!(report.items[0].timing.ended, seconds(5));
+    assert_eq!(report.items[0].timing.ended(), seconds(5));
 }
 
 #[tokio::test]

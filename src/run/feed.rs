@@ -235,7 +235,7 @@ impl Call for PageCall {
     fn attempt(
         &mut self,
         context: Context,
-    ) -> impl Future<Output = Ended<Self::Ok, SourceError>> + Send + 'static {
+    ) -> impl Future<Output: Into<Ended<Self::Ok, SourceError>>> + Send + 'static {
         let place = self.0.clone();
         let attempt: BoxFuture<'static, Result<Self::Ok, SourceError>> = Box::pin(async move {
             let mut place = place.lock().await;
@@ -244,6 +244,6 @@ impl Call for PageCall {
             let listing = place.take().ok_or_else(gone)?;
             Ok((page, listing))
         });
-        async move { attempt.await.into() }
+        attempt
     }
 }

@@ -50,7 +50,7 @@ impl Call for ItemCall {
     fn attempt(
         &mut self,
         context: Context,
-    ) -> impl Future<Output = Ended<Fetched, SourceError>> + Send + 'static {
+    ) -> impl Future<Output: Into<Ended<Fetched, SourceError>>> + Send + 'static {
         let job = self.job.clone();
         let (label, number) = (self.label.clone(), self.number);
         let task = match &self.task {

@@ -32,6 +32,15 @@ impl Scheduler {
 
     /// The queue of a job for items with these needs.
     pub(super) fn queue_of(&mut self, job: JobId, needs: &Needs) -> QueueId {
+        if let Some((_, queue)) = self.jobs[job].latest.as_ref().filter(|(latest, _)| latest == needs) {
+            return *queue;
+        }
+        let queue = self.known_queue(job, needs);
+        self.jobs[job].latest = Some((needs.clone(), queue));
+        queue
+    }
+
+    fn known_queue(&mut self, job: JobId, needs: &Needs) -> QueueId {
         if let Some(queue) = self.jobs[job].queues.get(needs) {
             return *queue;
         }
@@ -51,6 +60,7 @@ impl Scheduler {
     }
 
     fn remove_idle_queues(&mut self, job: JobId) {
+        self.jobs[job].latest = None;
         let queues = std::mem::take(&mut self.jobs[job].queues);
         let (keep, idle): (Vec<_>, Vec<_>) =
             queues.into_iter().partition(|(_, queue)| self.queues[*queue].live > 0);
@@ -301,15 +311,11 @@ impl Scheduler {
         let lane = self.lanes.take();
         let epoch = self.epoch(item);
         let row = &mut self.items[item];
-        row.attempts += 1;
-        row.timing.attempts += 1;
-        row.timing.lane = Some(lane);
+        let first = row.timing.start(now, lane);
         (row.epoch, row.saw_up) = (epoch, false);
         row.state = RowState::Running { since: now };
-        let first = row.timing.started.is_none();
-        let (job, slot, attempt) = (row.job, row.slot, row.attempts);
+        let (job, slot, attempt) = (row.job, row.slot, row.timing.attempts());
         if first {
-            row.timing.started = Some(now);
             self.started_first(item);
         }
         self.act(job, item, slot, What::Start { attempt, lane });

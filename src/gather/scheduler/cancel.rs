@@ -102,7 +102,7 @@ impl Scheduler {
         let row = &self.items[item];
         match cause {
             Cause::Source(_) => Ending::NotStarted(cause.clone()),
-            _ if row.timing.started.is_none() => Ending::NotStarted(cause.clone()),
+            _ if row.timing.started().is_none() => Ending::NotStarted(cause.clone()),
             _ if stop == Stop::StartNoMore && row.retries > 0 => Ending::LastError,
             _ => Ending::Cancelled(cause.clone()),
         }
@@ -144,7 +144,7 @@ impl Scheduler {
 
     pub(super) fn queue_timeout(&mut self, item: ItemId) {
         let Some(row) = self.items.get(item) else { return };
-        if row.timing.started.is_none() {
+        if row.timing.started().is_none() {
             let limit = self.jobs[row.job].settings.timeouts.queue.unwrap_or_default();
             self.take_out(item);
             self.end_resting(item, Ending::TimedOut(Timeout::Queue(limit)));

@@ -109,12 +109,12 @@ impl Scheduler {
     fn time_is_up(&self, item: ItemId) -> Option<Time> {
         let row = &self.items[item];
         let limit = self.jobs[row.job].settings.timeouts.total?;
-        (row.timing.started?.saturating_add(limit) <= self.now).then_some(limit)
+        (row.timing.started()?.saturating_add(limit) <= self.now).then_some(limit)
     }
 
     /// Takes back what an item holds, in whatever state it is, and takes it from its queue.
     pub(super) fn take_back(&mut self, item: ItemId) {
-        let (state, lane) = (self.items[item].state, self.items[item].timing.lane);
+        let (state, lane) = (self.items[item].state, self.items[item].timing.lane());
         match state {
             RowState::Running { .. } => self.give_back(item),
             RowState::Suspended { .. } | RowState::Pausing { .. } => {}
@@ -124,7 +124,8 @@ impl Scheduler {
         | RowState::Suspended { since }
         | RowState::Queued { since, resuming: true } = state
         {
-            self.items[item].timing.running += self.now - since;
+            let now = self.now;
+            self.items[item].timing.stop(since, now);
             self.lanes.give_back(lane.expect("what was started has a lane"));
         }
     }
@@ -218,8 +219,8 @@ impl Scheduler {
 
     /// Removes an item that has its outcome, counts it, and asks its job's policy.
     pub(super) fn close(&mut self, item: ItemId, state: State, brief: Brief) -> Timing {
-        let Some(row) = self.items.remove(item) else { return Timing::default() };
-        let timing = Timing { ended: self.now, ..row.timing };
+        let Some(row) = self.items.remove(item) else { return Timing::submitted(self.now) };
+        let timing = row.timing.end(self.now);
         self.queues[row.queue].live -= 1;
         let Some(job) = self.jobs.get_mut(row.job) else { return timing };
         job.counts.add(state);
@@ -250,7 +251,7 @@ impl Scheduler {
         let Some(row) = self.items.get(item) else { return };
         let (job, slot) = (row.job, row.slot);
         let brief = Brief::because(ending.why().or_else(|| row.last_error.clone()));
-        if row.timing.started.is_none() {
+        if row.timing.started().is_none() {
             self.jobs[job].queued -= 1;
         }
         let timing = self.close(item, ending.state(), brief);

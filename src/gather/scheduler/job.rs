@@ -37,6 +37,8 @@ pub(crate) struct Job {
     /// The key of its own limits, if it has any.
     pub(super) own: Option<KeyId>,
     pub(super) queues: HashMap<Needs, QueueId>,
+    /// The queue that was asked for last: most jobs have one, and looking it up costs more than comparing.
+    pub(super) latest: Option<(Needs, QueueId)>,
     /// Past so many queues, those that nobody needs are removed.
     pub(super) most_queues: usize,
     pub(super) counts: Counts,
@@ -66,6 +68,7 @@ impl Job {
             parent,
             own,
             queues: HashMap::new(),
+            latest: None,
             most_queues: IDLE_QUEUES,
             counts: Counts::default(),
             live: 0,

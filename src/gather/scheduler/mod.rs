@@ -18,6 +18,7 @@ mod row;
 mod slots;
 mod source;
 mod timers;
+mod timing;
 mod turns;
 
 #[cfg(test)]
@@ -25,8 +26,8 @@ mod tests;
 
 pub(crate) use ending::{AttemptEnd, Brief, Details, Verdict};
 pub(crate) use job::Settings;
-pub use row::Timing;
 pub(crate) use row::{Action, Ending, What};
+pub use timing::Timing;
 
 use super::event::{Counts, Event, EventKind, ItemNumber, JobNumber, Role};
 use super::limit::{Limit, LimitId, Needs};
@@ -195,7 +196,6 @@ impl Scheduler {
         owner.queued += 1;
         let timeout = owner.settings.timeouts.queue;
         let state = RowState::Queued { since: self.now, resuming: false };
-        let timing = Timing { queued: self.now, ..Timing::default() };
         let (job_number, shown) = (owner.number, key.clone());
         let row = Row {
             job,
@@ -204,11 +204,10 @@ impl Scheduler {
             number,
             key,
             state,
-            attempts: 0,
             retries: 0,
             connects: 0,
             can_repeat,
-            timing,
+            timing: Timing::submitted(self.now),
             epoch: 0,
             saw_up: false,
             paused_since: None,

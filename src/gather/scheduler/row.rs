@@ -1,10 +1,9 @@
 //! An item as the scheduler has it, what its driver has to do for it, and how it can end. Not here: what is decided.
 
-use super::{ItemId, JobId, QueueId, Time};
+use super::{ItemId, JobId, QueueId, Time, Timing};
 use crate::gather::event::{ItemNumber, Reason, Wait};
 use crate::gather::outcome::{Cause, State, Timeout};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// An item that has no outcome yet.
 pub(crate) struct Row {
@@ -14,7 +13,6 @@ pub(crate) struct Row {
     pub(super) number: ItemNumber,
     pub(super) key: Option<Arc<str>>,
     pub(super) state: RowState,
-    pub(super) attempts: u32,
     /// Retries it used up; attempts that only tried to connect its source are not among them.
     pub(super) retries: u32,
     pub(super) can_repeat: bool,
@@ -30,23 +28,6 @@ pub(crate) struct Row {
     pub(super) paused_for_source: Option<Arc<str>>,
     /// The text of its last error, if somebody listens.
     pub(super) last_error: Option<String>,
-}
-
-/// The times of an item, since the run began.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Timing {
-    /// When it was submitted.
-    pub queued: Duration,
-    /// When its first attempt started, if one did.
-    pub started: Option<Duration>,
-    /// When it got its outcome.
-    pub ended: Duration,
-    /// The time its attempts ran, waits not counted.
-    pub running: Duration,
-    /// How many attempts there were.
-    pub attempts: u32,
-    /// The lane of its last attempt.
-    pub lane: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -115,7 +115,9 @@ impl Scheduler {
         match due.timer {
             Timer::Key(key) => self.keys[key.0 as usize].wake == Some(due.at),
             Timer::Retry(item) | Timer::TotalTimeout(item) => self.items.get(item).is_some(),
-            Timer::QueueTimeout(item) => self.items.get(item).is_some_and(|row| row.timing.started.is_none()),
+            Timer::QueueTimeout(item) => {
+                self.items.get(item).is_some_and(|row| row.timing.started().is_none())
+            }
             Timer::Deadline(job) | Timer::Grace(job) => self.jobs.get(job).is_some(),
         }
     }

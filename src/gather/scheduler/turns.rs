@@ -6,7 +6,10 @@ use std::collections::VecDeque;
 
 #[derive(Default)]
 pub(super) struct Turns {
+    /// None of them is empty.
     sources: VecDeque<(u32, VecDeque<QueueId>)>,
+    /// The room of one that became empty: with a single queue that happens at every turn.
+    spare: VecDeque<QueueId>,
 }
 
 impl Turns {
@@ -14,7 +17,11 @@ impl Turns {
     pub(super) fn push(&mut self, source: u32, queue: QueueId) {
         match self.sources.iter_mut().find(|(known, _)| *known == source) {
             Some((_, queues)) => queues.push_back(queue),
-            None => self.sources.push_back((source, VecDeque::from([queue]))),
+            None => {
+                let mut queues = std::mem::take(&mut self.spare);
+                queues.push_back(queue);
+                self.sources.push_back((source, queues));
+            }
         }
     }
 
@@ -37,7 +44,9 @@ impl Turns {
     pub(super) fn pop(&mut self) -> Option<QueueId> {
         let (source, mut queues) = self.sources.pop_front()?;
         let queue = queues.pop_front();
-        if !queues.is_empty() {
+        if queues.is_empty() {
+            self.spare = queues;
+        } else {
             self.sources.push_back((source, queues));
         }
         queue

@@ -122,11 +122,11 @@ impl Checks {
         let item =
             self.jobs.get_mut(&job).and_then(|job| job.items.get_mut(&number)).expect("it was submitted");
         assert!(!std::mem::replace(&mut item.told, true), "two outcomes for one item");
-        assert_eq!(item.stage, Stage::Ended(state, timing.ended), "the outcome differs from the event");
-        assert_eq!(timing.attempts, item.attempts);
-        assert_eq!(timing.started.is_some(), item.attempts > 0);
-        assert_eq!(timing.running, item.ran, "the time that its attempts ran");
-        assert_eq!(Some(timing.queued), item.queued);
+        assert_eq!(item.stage, Stage::Ended(state, timing.ended()), "the outcome differs from the event");
+        assert_eq!(timing.attempts(), item.attempts);
+        assert_eq!(timing.started().is_some(), item.attempts > 0);
+        assert_eq!(timing.running(), item.ran, "the time that its attempts ran");
+        assert_eq!(Some(timing.queued()), item.queued);
     }
 
     pub(super) fn at_the_end(&self, scheduler: &Scheduler) {
@@ -261,7 +261,7 @@ impl Checks {
             if row.is_resting() {
                 continue;
             }
-            lanes.extend(row.timing.lane);
+            lanes.extend(row.timing.lane());
             if !matches!(row.state, RowState::Running { .. }) {
                 continue;
             }
