@@ -23,11 +23,18 @@ impl Scheduler {
         }
         // The driver stops its intake.
         self.woken.push(job);
-        let children: Vec<JobId> =
-            self.jobs.iter().filter(|(_, child)| child.parent == Some(job)).map(|(id, _)| id).collect();
-        for child in children {
-            self.cancel(child, &cause, stop);
+        self.cancel_children(job, &cause, stop);
+    }
+
+    /// Stops the gathers below a job's items.
+    pub(super) fn cancel_children(&mut self, job: JobId, cause: &Cause, stop: Stop) {
+        for child in self.children(job) {
+            self.cancel(child, cause, stop);
         }
+    }
+
+    fn children(&self, job: JobId) -> Vec<JobId> {
+        self.jobs.iter().filter(|(_, child)| child.parent == Some(job)).map(|(id, _)| id).collect()
     }
 
     fn items_of(&self, job: JobId, which: impl Fn(&Row) -> bool) -> Vec<ItemId> {
@@ -67,9 +74,7 @@ impl Scheduler {
             let slot = self.items[item].slot;
             self.act(job, item, slot, What::Abort);
         }
-        let children: Vec<JobId> =
-            self.jobs.iter().filter(|(_, child)| child.parent == Some(job)).map(|(id, _)| id).collect();
-        for child in children {
+        for child in self.children(job) {
             self.abort(child);
         }
     }

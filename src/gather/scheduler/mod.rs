@@ -32,6 +32,7 @@ pub use timing::Timing;
 use super::event::{Counts, Event, EventKind, ItemNumber, JobNumber, Role};
 use super::limit::{Limit, LimitId, Needs};
 use super::outcome::Cause;
+use super::policy::Stop;
 use job::Job;
 use key::Key;
 use lanes::Lanes;
@@ -75,7 +76,7 @@ pub(crate) struct Scheduler {
     timers: Timers,
     next_job: JobNumber,
     /// What stopped the run as a whole: jobs that begin later are stopped, too.
-    stopped: Option<(Cause, super::policy::Stop)>,
+    stopped: Option<(Cause, Stop)>,
     grace: Duration,
     random: u64,
     /// Jobs whose driver has something to do.
@@ -241,6 +242,8 @@ impl Scheduler {
     /// Ends a job whose items are all over, or that nobody waits for any more, and forgets it.
     pub(crate) fn end_job(&mut self, job: JobId) -> Counts {
         self.abandon(job);
+        // Below an item that was aborted a gather may still be there, about to be dropped: it starts no more.
+        self.cancel_children(job, &Cause::Asked, Stop::CancelRunning);
         let Some(mut gone) = self.jobs.remove(job) else { return Counts::default() };
         for (_, queue) in gone.queues.drain() {
             self.remove_queue(queue);
