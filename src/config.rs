@@ -1,6 +1,7 @@
 //! The settings of the program, in layers: what is built in, the files of the machine and the user, the environment.
 //! Not here: flags (`cli`), and everything that a plan says for itself.
 
+use crate::units::{Size, Span};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,18 @@ pub struct Settings {
     pub color: When,
     /// What is shown while a run goes on.
     pub progress: Progress,
+    /// How long runs are kept.
+    pub history: History,
+}
+
+/// How long runs are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// Runs that began longer ago are forgotten.
+    pub age: Span,
+    /// The logs of all runs together are no larger.
+    pub size: Size,
 }
 
 /// When to do something that suits a terminal.
@@ -75,7 +88,7 @@ impl Settings {
 }
 
 /// The settings that the environment may hold. Other variables that begin with FANOUT_ are not settings.
-const KEYS: [&str; 4] = ["threads", "log", "color", "progress"];
+const KEYS: [&str; 6] = ["threads", "log", "color", "progress", "history.age", "history.size"];
 
 fn file(path: &Path) -> config::File<config::FileSourceFile, config::FileFormat> {
     config::File::new(&path.to_string_lossy(), config::FileFormat::Toml)
@@ -95,7 +108,11 @@ mod tests {
         let settings: Settings = toml::from_str(DEFAULT).unwrap();
         assert_eq!((settings.threads, settings.color), (0, When::Auto));
         let table: toml::Table = toml::from_str(DEFAULT).unwrap();
-        let mut keys: Vec<_> = table.keys().map(String::as_str).collect();
+        let keys = table.into_iter().flat_map(|(key, value)| match value {
+            toml::Value::Table(inner) => inner.keys().map(|inner| format!("{key}.{inner}")).collect(),
+            _ => vec![key],
+        });
+        let mut keys: Vec<_> = keys.collect();
         keys.sort_unstable();
         let mut known = KEYS;
         known.sort_unstable();

@@ -12,6 +12,8 @@ pub mod config;
 pub mod demo;
 #[cfg(feature = "plan")]
 pub mod expr;
+#[cfg(feature = "cli")]
+pub mod history;
 #[cfg(feature = "plan")]
 pub mod output;
 #[cfg(feature = "plan")]

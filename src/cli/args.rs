@@ -1,7 +1,8 @@
 //! What can be typed. Not here: what it means.
 
 use crate::config::{Progress, When};
-use clap::{Args, Parser, Subcommand};
+use crate::history::Overlap;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// The version, with the commit it was built from where that is known.
@@ -39,6 +40,9 @@ pub(super) struct Globals {
     /// What is shown while a run goes on.
     #[arg(long, global = true, value_name = "VIEW")]
     pub(super) progress: Option<Progress>,
+    /// The folder that runs are recorded in.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(super) state_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,6 +55,10 @@ pub(super) enum Command {
     Compare(CompareArguments),
     /// See the overlap on servers of its own.
     Demo,
+    /// List the runs that are recorded.
+    History(HistoryArguments),
+    /// Show a run that is recorded, or an event log.
+    Show(ShowArguments),
     /// Print the JSON Schema of plans, for editors.
     Schema,
     /// Print a shell's completions.
@@ -85,6 +93,30 @@ pub(super) struct RunArguments {
     /// Write the event log, as JSON Lines, to stdout or a file.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(super) events: Option<PathBuf>,
+    /// What to do if the plan is running already.
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    pub(super) overlap: WhenRunning,
+}
+
+/// What to do if a plan is running already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum WhenRunning {
+    /// Do not begin: exit code 8.
+    Refuse,
+    /// Begin when it has ended.
+    Wait,
+    /// Begin all the same.
+    Allow,
+}
+
+impl From<WhenRunning> for Overlap {
+    fn from(when: WhenRunning) -> Overlap {
+        match when {
+            WhenRunning::Refuse => Overlap::Refuse,
+            WhenRunning::Wait => Overlap::Wait,
+            WhenRunning::Allow => Overlap::Allow,
+        }
+    }
 }
 
 /// A plan, and what of it.
@@ -117,12 +149,66 @@ pub(super) struct CheckArguments {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct HistoryArguments {
+    /// Only runs of this plan: its name or its file.
+    pub(super) plan: Option<String>,
+    /// How this item did in them: JOB, or JOB[KEY].
+    #[arg(requires = "plan")]
+    pub(super) item: Option<String>,
+    /// At most so many, the latest first.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    pub(super) number: u32,
+    /// JSON Lines, for programs.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArguments {
+    /// A run's id or how it begins, a plan's name or file (its latest run), an event log, or - for one on stdin; the
+    /// latest run if nothing is said.
+    #[arg(value_name = "RUN|PLAN|FILE")]
+    pub(super) target: Option<String>,
+    /// What to draw.
+    #[arg(long = "as", value_name = "FORM", default_value = "text")]
+    pub(super) form: Form,
+    /// Write it into a file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// A view of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// The waterfall and the figures.
+    Text,
+    /// The event log.
+    Events,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct CompareArguments {
     #[command(flatten)]
     pub(super) plan: PlanArguments,
     /// Run jobs that change something at their source, three times.
     #[arg(long)]
     pub(super) yes: bool,
+}
+
+impl Form {
+    /// Whether it is made to be read by programs alone.
+    pub(super) fn is_binary(self) -> bool {
+        match self {
+            Form::Text | Form::Events => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Form {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let value = self.to_possible_value().expect("no form is hidden");
+        f.write_str(value.get_name())
+    }
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -53,7 +53,7 @@ async fn once(
         redactor: surroundings.redactor.clone(),
         ..Options::default()
     };
-    let (report, timeline) = execute(plan, options, surroundings, Log::Nowhere, |_| {}).await?;
+    let (report, timeline) = execute(plan, options, surroundings, Log::default(), |_| {}).await?;
     if !surroundings.quiet && (name != "warm-up" || report.exit().code() != 0) {
         super::say(&format!("\n{name}\n"))?;
         show_end(&timeline, surroundings)?;

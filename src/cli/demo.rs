@@ -48,7 +48,7 @@ async fn example(
     let attendant = Attendant::new(example, servers.clone());
     let heeding = attendant.clone();
     let heed = move |event: &crate::gather::Event| heeding.heed(event);
-    let (report, timeline) = execute(Arc::new(plan), options, surroundings, Log::Nowhere, heed).await?;
+    let (report, timeline) = execute(Arc::new(plan), options, surroundings, Log::default(), heed).await?;
     show_end(&timeline, surroundings)?;
     Ok((report, attendant.finishing_order()))
 }

@@ -9,7 +9,9 @@ pub(super) const BUG: u8 = 70;
 pub(super) const USAGE: u8 = 2;
 /// A plan or settings that can't be used.
 pub(super) const INVALID: u8 = 3;
-/// The report, the log or stdout could not be written.
+/// The plan runs already.
+pub(super) const HELD: u8 = 8;
+/// The report, the log, the state or stdout could not be written.
 pub(super) const WRITE: u8 = 9;
 
 /// Why a command could not do its work.
@@ -34,6 +36,15 @@ impl Failure {
 
     pub(super) fn write(what: &str, error: &io::Error) -> Failure {
         Failure { code: WRITE, message: format!("{what} could not be written: {error}") }
+    }
+
+    pub(super) fn held(message: impl Display) -> Failure {
+        Failure { code: HELD, message: message.to_string() }
+    }
+
+    /// The state can't be read or written.
+    pub(super) fn state(message: impl Display) -> Failure {
+        Failure { code: WRITE, message: message.to_string() }
     }
 
     pub(super) fn lost(message: impl Display) -> Failure {

@@ -5,11 +5,15 @@ mod check;
 mod compare;
 mod demo;
 mod exit;
+mod history;
 mod run;
+mod show;
 mod signals;
+mod state;
 mod view;
 
 use crate::config::Settings;
+use crate::history::{Retention, StateFolder, Unusable};
 use crate::secret::Redactor;
 use crate::{gather, plan, telemetry};
 use args::{Arguments, Command};
@@ -35,6 +39,16 @@ struct Surroundings {
     screen: Screen,
     redactor: Redactor,
     quiet: bool,
+    /// Where runs are recorded.
+    state: Result<StateFolder, Unusable>,
+    retention: Retention,
+}
+
+impl Surroundings {
+    /// Says what the user should know, and what changes nothing.
+    fn warn(&self, text: &str) -> Result<(), Failure> {
+        if self.quiet { Ok(()) } else { say(&format!("fanout: warning: {text}\n")) }
+    }
 }
 
 fn start(arguments: Arguments) -> Result<u8, Failure> {
@@ -49,7 +63,9 @@ fn start(arguments: Arguments) -> Result<u8, Failure> {
     telemetry::init(&settings.log, screen.style.color, view::Clean(redactor.clone()))
         .map_err(Failure::settings)?;
     raise_open_files();
-    let surroundings = Surroundings { screen, redactor, quiet: globals.quiet };
+    let state = StateFolder::find(globals.state_dir);
+    let retention = Retention { age: settings.history.age.0, size: settings.history.size.0 };
+    let surroundings = Surroundings { screen, redactor, quiet: globals.quiet, state, retention };
     runtime(settings.threads)?.block_on(dispatch(arguments.command, &surroundings))
 }
 
@@ -59,6 +75,8 @@ async fn dispatch(command: Command, surroundings: &Surroundings) -> Result<u8, F
         Command::Check(arguments) => check::check(arguments, surroundings).await,
         Command::Compare(arguments) => compare::compare(arguments, surroundings).await,
         Command::Demo => demo::demo(surroundings).await,
+        Command::History(arguments) => history::history(arguments, surroundings).await,
+        Command::Show(arguments) => show::show(arguments, surroundings).await,
         Command::Schema => {
             let schema = serde_json::to_string_pretty(&plan::schema()).expect("a schema is JSON");
             print(schema + "\n")

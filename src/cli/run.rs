@@ -2,6 +2,7 @@
 
 use super::args::{PlanArguments, RunArguments};
 use super::exit::Failure;
+use super::state::Recording;
 use super::view::{Log, QUEUE, Viewer};
 use super::{Surroundings, print, signals};
 use crate::config::Progress;
@@ -38,14 +39,25 @@ pub(super) async fn run(arguments: RunArguments, surroundings: &Surroundings) ->
         keep_results: !to_stdout,
         redactor: surroundings.redactor.clone(),
     };
-    let log = Log::open(arguments.events.as_deref())?;
-    let (report, timeline) = execute(Arc::new(plan), options, surroundings, log, |_| {}).await?;
+    let recording = Recording::begin(&plan, arguments.overlap.into(), surroundings).await?;
+    let log = Log::open(arguments.events.as_deref())?.and(recording.writer()?);
+    let executed = execute(Arc::new(plan), options, surroundings, log, |_| {}).await;
+    let (report, timeline) = match executed {
+        Ok(executed) => executed,
+        Err(failure) => {
+            recording.discard().await?;
+            return Err(failure);
+        }
+    };
     let code = report.exit().code();
+    recording.end(&timeline, code).await?;
     if !(surroundings.quiet && code == 0) {
         show_end(&timeline, surroundings)?;
     }
-    let printed = if to_stdout { 0 } else { print_results(&report)? };
-    Ok(if code == 0 { printed } else { code })
+    if !to_stdout {
+        print_results(&report)?;
+    }
+    Ok(code)
 }
 
 /// Reads a plan and drops what is not selected.
@@ -99,7 +111,7 @@ fn prints(plan: &Plan, job: &crate::plan::Job) -> bool {
     !plan.is_needed(&job.name) && job.source.kind != "sleep"
 }
 
-fn print_results(report: &RunReport) -> Result<u8, Failure> {
+fn print_results(report: &RunReport) -> Result<(), Failure> {
     let mut out = Vec::new();
     for kept in report.jobs.iter().filter(|job| !job.used).flat_map(|job| &job.kept) {
         out.extend_from_slice(&kept.bytes);
@@ -107,7 +119,7 @@ fn print_results(report: &RunReport) -> Result<u8, Failure> {
             out.push(b'\n');
         }
     }
-    print(out).map(|_| 0)
+    print(out).map(drop)
 }
 
 /// `5h` from now, or the next `05:30` on this machine's clock.

@@ -114,29 +114,40 @@ impl View {
     }
 }
 
-/// Where the event log goes.
-pub(super) enum Log {
-    Nowhere,
-    To(Box<dyn Write + Send>),
-}
+/// A place that the event log goes to.
+pub(super) type SinkWriter = Box<dyn Write + Send>;
+
+/// Where the event log goes: to a file or stdout if that was asked for, and into the run's record.
+#[derive(Default)]
+pub(super) struct Log(Vec<SinkWriter>);
 
 impl Log {
     pub(super) fn open(path: Option<&Path>) -> Result<Log, Failure> {
         match path {
-            None => Ok(Log::Nowhere),
-            Some(path) if path == Path::new("-") => Ok(Log::To(Box::new(io::stdout()))),
+            None => Ok(Log::default()),
+            Some(path) if path == Path::new("-") => Ok(Log(vec![Box::new(io::stdout())])),
             Some(path) => File::create(path)
-                .map(|file| Log::To(Box::new(file)))
+                .map(|file| Log(vec![Box::new(file)]))
                 .map_err(|error| Failure::write(&path.display().to_string(), &error)),
         }
     }
 
+    /// Another place that it goes to, if there is one.
+    #[must_use]
+    pub(super) fn and(mut self, to: Option<SinkWriter>) -> Log {
+        self.0.extend(to);
+        self
+    }
+
     fn write(&mut self, events: &[Event]) -> io::Result<()> {
-        let Log::To(to) = self else { return Ok(()) };
+        if self.0.is_empty() {
+            return Ok(());
+        }
         let mut lines = Vec::new();
         events.iter().try_for_each(|event| log::encode(event, &mut lines))?;
-        to.write_all(&lines)?;
-        to.flush()
+        let write = |to: &mut SinkWriter| to.write_all(&lines).and_then(|()| to.flush());
+        // One that can't be written does not keep the others from it.
+        self.0.iter_mut().map(write).fold(Ok(()), io::Result::and)
     }
 }
 

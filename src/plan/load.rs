@@ -87,6 +87,7 @@ fn read(
     outputs::check(&jobs, &reading, &spans, mistakes);
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     Some(Plan {
+        named: name.is_some(),
         name: name.unwrap_or(stem),
         path: path.to_owned(),
         folder: folder.to_owned(),

@@ -52,6 +52,8 @@ pub struct Overrides {
 pub struct Plan {
     /// Owns history, memory and a lock.
     pub name: String,
+    /// The name is the plan's own, and not its file's stem.
+    pub named: bool,
     /// The file it was read from.
     pub path: PathBuf,
     /// The file's folder: all relative paths start there.

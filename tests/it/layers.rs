@@ -29,6 +29,7 @@ const TABLE: &[(&str, &[&str])] = &[
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("expr", "secret", "what a secret went into is a secret"),
     ("secret", "expr", "a secret may be named by a template"),
+    ("config", "units", "settings have units as plans have"),
     ("output", "gather", "a file's change is part of its outcome"),
 ];
 

@@ -12,6 +12,7 @@ mod examples;
 mod faults;
 mod fetch;
 mod full;
+mod history;
 mod layers;
 mod mistakes;
 mod overlap;

@@ -1,0 +1,129 @@
+//! `fanout history` and `fanout show`: what is recorded of runs, also of one that was killed or goes on; one run of a plan
+//! at a time. Not here: each view (unit tests beside it).
+
+use crate::support::plan::Plan;
+use rustix::process::Signal;
+
+/// One job that is done at once and one that is not.
+const LONG: &str = r#"
+version = 1
+name = "nightly"
+[jobs.quick]
+sleep = "1ms"
+[jobs.long]
+sleep = "10m"
+"#;
+
+const SHORT: &str = r#"
+version = 1
+[jobs.wait]
+for_each = ["a", "b"]
+sleep = "1ms"
+"#;
+
+#[test]
+fn a_run_that_was_killed_is_told_from_one_that_goes_on_and_is_shown_as_far_as_it_went() {
+    let plan = Plan::new(LONG);
+    let mut running = plan.fanout(&["run", "plan.toml"]).start();
+    running.until_it_says("quick");
+    let process = format!("running, process {}", running.id());
+    plan.fanout(&["history"]).run().exits(0).prints(&process).prints("nightly");
+    plan.fanout(&["show"]).run().exits(0).prints("the run has not ended");
+    running.signal(Signal::KILL);
+    running.wait().killed_by(Signal::KILL);
+    plan.fanout(&["history"]).run().exits(0).prints("killed");
+    plan.fanout(&["show", "nightly"]).run().exits(0).prints("1 done").prints("the run has not ended");
+}
+
+#[test]
+fn a_plan_that_runs_is_not_begun_again_but_where_that_is_asked_for() {
+    let plan = Plan::new(LONG);
+    let mut running = plan.fanout(&["run", "plan.toml"]).start();
+    running.until_it_says("quick");
+    let again = plan.fanout(&["run", "plan.toml"]).run();
+    again.exits(8).complains(&format!("plan \"nightly\" is running already: process {}", running.id()));
+    let allowed = plan.fanout(&["run", "plan.toml", "quick", "--overlap", "allow"]).run();
+    allowed.exits(0);
+    let mut waits = plan.fanout(&["run", "plan.toml", "quick", "--overlap", "wait"]).start();
+    waits.until("the one that waits is there", || logs(&plan) == 3);
+    running.signal(Signal::KILL);
+    running.wait();
+    waits.wait().exits(0).complains("1 item: 1 done");
+}
+
+#[test]
+fn what_is_recorded_is_found_by_run_plan_and_item() {
+    let plan = Plan::new(SHORT);
+    plan.fanout(&["show"]).run().exits(2).complains("nothing is recorded yet");
+    for _ in 0..2 {
+        plan.fanout(&["run", "plan.toml"]).run().exits(0);
+    }
+    let listed = plan.fanout(&["history", "plan.toml", "--json"]).run();
+    let runs: Vec<serde_json::Value> =
+        listed.exits(0).stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(runs.len(), 2);
+    assert_eq!((&runs[0]["name"], &runs[0]["exit"]), (&"plan".into(), &0.into()));
+    assert_eq!(runs[0]["counts"]["done"], 2);
+    let (id, other) = (runs[0]["id"].as_str().unwrap(), runs[1]["id"].as_str().unwrap());
+    assert_ne!(id, other);
+    plan.fanout(&["history", "plan.toml", "wait[b]"]).run().exits(0).prints(id).prints(other).prints("done");
+    let events = plan.fanout(&["show", id, "--as", "events"]).run();
+    events.exits(0).prints(&format!("\"id\":\"{id}\"")).prints("run_ended");
+    plan.fanout(&["show", "2"]).run().exits(2).complains("more than one run begins with \"2\"");
+    plan.fanout(&["show", "plan.toml", "-o", "run.txt"]).run().exits(0).complains("run.txt");
+    assert!(plan.read("run.txt").contains("2 items: 2 done"));
+    plan.fanout(&["show", "nothing-like-it"]).run().exits(2).complains("neither an event log");
+}
+
+#[test]
+fn a_log_is_shown_on_another_machine() {
+    let here = Plan::new(SHORT);
+    here.fanout(&["run", "plan.toml", "--events=log.jsonl"]).run().exits(0);
+    let there = Plan::empty();
+    there.write("from-afar", here.bytes("log.jsonl"));
+    there.fanout(&["show", "from-afar"]).run().exits(0).prints("wait[b]").prints("2 items: 2 done");
+    there.fanout(&["show", "-"]).stdin(here.bytes("log.jsonl")).run().exits(0).prints("2 items: 2 done");
+    there.fanout(&["show", "from-afar", "--as", "events"]).run().exits(0).prints(&here.read("log.jsonl"));
+}
+
+#[test]
+fn a_state_folder_that_was_asked_for_must_be_usable_and_the_usual_one_need_not() {
+    let plan = Plan::new(SHORT);
+    plan.write("file", "");
+    let asked = plan.fanout(&["run", "plan.toml", "--state-dir", "file/state"]).run();
+    asked.exits(9).complains("state folder file/state");
+    let by_variable = plan.fanout(&["run", "plan.toml"]).env("FANOUT_STATE_DIR", "file/state").run();
+    by_variable.exits(9);
+    let usual = plan.fanout(&["run", "plan.toml"]).env("XDG_STATE_HOME", plan.path("file")).run();
+    usual.exits(0).complains("warning: the run is not recorded").complains("2 items: 2 done");
+    let nowhere = plan.fanout(&["run", "plan.toml"]).env("HOME", "").run();
+    nowhere.exits(0).complains("there is no home for it");
+    plan.fanout(&["history"]).env("HOME", "").run().exits(3).complains("--state-dir");
+}
+
+#[test]
+fn a_run_that_could_not_begin_is_not_recorded() {
+    let plan = Plan::new(
+        r#"
+version = 1
+[secrets]
+key = { file = "absent" }
+[sources.web]
+kind = "http"
+base_url = "http://127.0.0.1:1/"
+headers = { authorization = "${{ secrets.key }}" }
+[jobs.a]
+source = "web"
+get = "a"
+"#,
+    );
+    plan.fanout(&["run", "plan.toml"]).run().exits(3).complains("absent");
+    plan.fanout(&["history", "--json"]).run().exits(0);
+    assert_eq!(logs(&plan), 0);
+}
+
+/// How many logs the usual state folder has.
+fn logs(plan: &Plan) -> usize {
+    let folder = plan.home().join(".local/state/fanout/runs");
+    std::fs::read_dir(folder).map_or(0, Iterator::count)
+}
