@@ -89,7 +89,7 @@ pub(super) async fn execute(
     let viewer = Viewer::start(&run, surroundings.screen, log, heed);
     let report = tokio::select! {
         report = execution.finish() => report,
-        error = signals::listen(run) => {
+        error = signals::listen(run, viewer.asked()) => {
             return Err(Failure::settings(format!("signals can't be heard: {:?}", error.err())));
         }
     };

@@ -4,9 +4,9 @@
 use super::exit::Failure;
 use crate::config::{Progress, Settings, When};
 use crate::gather::{Event, EventQueue, Run};
-use crate::report::plain::Plain;
+use crate::report::plain::{Plain, all_running};
 use crate::report::terminal::{self, Live, Size};
-use crate::report::{Style, Timeline, log};
+use crate::report::{self, Style, Timeline, log};
 use crate::secret::Redactor;
 use std::fs::File;
 use std::io::{self, IsTerminal, Stderr, Write};
@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Events that may wait for the thread that shows them.
 pub(super) const QUEUE: usize = 16 * 1024;
@@ -101,6 +102,18 @@ impl View {
         }
     }
 
+    /// Says what runs now: somebody asked.
+    fn tell(&mut self, now: Duration, style: &Style) -> io::Result<()> {
+        match self {
+            View::Live(live) => live.say(&all_running(live.timeline(), now, style)),
+            View::Plain(plain) => plain.tell(now),
+            View::Nothing(timeline) => {
+                let lines = all_running(timeline, now, style);
+                io::stderr().write_all(report::lines(&lines, style).as_bytes())
+            }
+        }
+    }
+
     fn pause(&self) -> Duration {
         if matches!(self, View::Live(_)) { terminal::PAUSE } else { PLAIN_LOOK }
     }
@@ -152,7 +165,10 @@ impl Log {
 }
 
 /// The thread that shows a run.
-pub(super) struct Viewer(JoinHandle<io::Result<Timeline>>);
+pub(super) struct Viewer {
+    thread: JoinHandle<io::Result<Timeline>>,
+    asked: Arc<Notify>,
+}
 
 impl Viewer {
     /// Begins to show a run until its events are closed.
@@ -163,13 +179,20 @@ impl Viewer {
         heed: impl FnMut(&Event) + Send + 'static,
     ) -> Viewer {
         let events = run.events().expect("a run that is shown has events");
-        let run = run.clone();
-        Viewer(std::thread::spawn(move || show(&run, &events, View::new(screen), log, heed)))
+        let (run, asked) = (run.clone(), Arc::new(Notify::new()));
+        let heard = asked.clone();
+        let thread = std::thread::spawn(move || show(&run, &events, &heard, screen, log, heed));
+        Viewer { thread, asked }
+    }
+
+    /// To be told when somebody wants to know what runs.
+    pub(super) fn asked(&self) -> Arc<Notify> {
+        self.asked.clone()
     }
 
     /// Waits for the end, and gives back all that is known of the run.
     pub(super) async fn finish(self) -> Result<Timeline, Failure> {
-        let joined = tokio::task::spawn_blocking(|| self.0.join()).await;
+        let joined = tokio::task::spawn_blocking(|| self.thread.join()).await;
         let result =
             joined.expect("joining does not panic").unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         result.map_err(|error| Failure::write("the event log or the view", &error))
@@ -179,15 +202,24 @@ impl Viewer {
 fn show(
     run: &Run,
     events: &Arc<EventQueue>,
-    mut view: View,
+    asked: &Notify,
+    screen: Screen,
     mut log: Log,
     mut heed: impl FnMut(&Event),
 ) -> io::Result<Timeline> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let mut view = View::new(screen);
     runtime.block_on(async {
         let mut failed = Ok(());
         loop {
-            let batch = tokio::time::timeout(view.pause(), events.read()).await;
+            let batch = tokio::select! {
+                biased;
+                () = asked.notified() => {
+                    failed = failed.and(view.tell(run.elapsed(), &screen.style));
+                    continue;
+                }
+                batch = tokio::time::timeout(view.pause(), events.read()) => batch,
+            };
             if let Ok(batch) = &batch {
                 if batch.is_empty() {
                     break;

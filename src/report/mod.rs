@@ -20,6 +20,11 @@ pub use line::Line;
 pub use style::{Paint, Style};
 pub use timeline::Timeline;
 
+/// Lines as they are written, each with its line break.
+pub fn lines(lines: &[Line], style: &Style) -> String {
+    line::render(lines, style)
+}
+
 /// The end of a run as text: the waterfall, the figures, and the failures last.
 pub fn end(timeline: &Timeline, style: &Style) -> String {
     let mut lines = waterfall::waterfall(timeline, style);

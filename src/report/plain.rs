@@ -21,6 +21,8 @@ pub const BEAT: Duration = Duration::from_secs(10);
 pub const LOST: u64 = 20;
 /// How many running items a line names.
 const NAMED: usize = 3;
+/// How many running items are told when somebody asks for them.
+pub const TOLD: usize = 100;
 /// The columns of how something ended.
 const STATE: usize = 11;
 
@@ -78,6 +80,12 @@ impl<W: Write> Plain<W> {
         }
         self.beat = now.saturating_add(BEAT);
         let lines = running(&self.timeline, now, &self.style);
+        self.write(&lines)
+    }
+
+    /// Says what runs, all of it.
+    pub fn tell(&mut self, now: Duration) -> io::Result<()> {
+        let lines = all_running(&self.timeline, now, &self.style);
         self.write(&lines)
     }
 
@@ -210,6 +218,19 @@ pub fn running(timeline: &Timeline, now: Duration, style: &Style) -> Vec<Line> {
     let start = |at| Line::new().put(Paint::Faint, if at == 0 { text::time(now) } else { String::new() });
     let parts = text::wrap(&text, room).into_iter().enumerate();
     parts.map(|(at, part)| start(at).to(STATE + 2).text(part)).collect()
+}
+
+/// How far the run is and what runs, a line each, at most [`TOLD`] of them.
+pub fn all_running(timeline: &Timeline, now: Duration, style: &Style) -> Vec<Line> {
+    let mut lines = running(timeline, now, &Style { width: usize::MAX, ..*style });
+    let items = timeline.active();
+    let line = |item: &&Item| Line::new().to(STATE + 2).text(named(timeline, item, now, style));
+    lines.extend(items.iter().take(TOLD).map(line));
+    if items.len() > TOLD {
+        let more = format!("and {} more", text::count((items.len() - TOLD) as u64));
+        lines.push(Line::new().to(STATE + 2).put(Paint::Faint, more));
+    }
+    lines
 }
 
 /// An item that runs, its time and its phase.

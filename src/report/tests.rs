@@ -46,7 +46,7 @@ fn every_line(events: &[Event], style: &Style) -> Vec<String> {
         timeline.add(event);
         plain.add(event).unwrap();
     }
-    lines.extend(frame(&timeline, timeline.now, 7, style, 10));
+    lines.extend(frame(&timeline, 7, style, 10));
     let whole = Timeline::of(events);
     for timeline in [&timeline, &whole] {
         lines.extend(waterfall::waterfall(timeline, style));

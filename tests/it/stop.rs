@@ -50,6 +50,21 @@ fn a_termination_ends_the_run_and_keeps_what_is_done() {
 }
 
 #[test]
+fn a_run_says_what_runs_when_it_is_asked_and_goes_on() {
+    let server = slow();
+    let plan = plan(&server, "");
+    for arguments in [&["run", "plan.toml"][..], &["run", "plan.toml", "--quiet"]] {
+        let before = server.asked();
+        let mut running = plan.fanout(arguments).start();
+        running.until("both requests", || server.asked() == before + 2);
+        running.signal(Signal::USR1);
+        running.until_it_says("1 running: never");
+        running.signal(Signal::TERM);
+        running.wait().exits(143);
+    }
+}
+
+#[test]
 fn a_deadline_ends_the_run_with_a_code_of_its_own() {
     let server = slow();
     let by_flag = plan(&server, "");

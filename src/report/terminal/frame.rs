@@ -1,12 +1,12 @@
-//! What the live view shows at one moment: a header, what runs, what waits. A pure function of the timeline, the
+//! What the live view shows at one moment: a header, the waterfall so far or what runs, what waits. A pure function of the timeline, the
 //! time and the size. Not here: how it gets to the terminal.
 
 use super::label;
-use crate::gather::{LimitInfo, Reason};
+use crate::gather::Reason;
 use crate::report::style::{Paint, Style};
 use crate::report::summary::{verb, waited_for};
-use crate::report::timeline::{Attempt, Item, SourceUse, Timeline};
-use crate::report::{Line, text};
+use crate::report::timeline::{Attempt, Item, Timeline};
+use crate::report::{Line, text, waterfall};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,29 +14,44 @@ use std::time::Duration;
 pub const RUNNING: usize = 12;
 /// The most lost items that are shown: the latest reasons.
 const LOST: usize = 3;
+/// Running items are listed in at least so many lines, where a row for each item of the run is too much.
+const LISTED: usize = 4;
 /// The columns of a time.
 const TIME: usize = 9;
 
 /// The lines of a frame, at most `rows`. `rate` is in bytes a second.
-pub fn frame(timeline: &Timeline, now: Duration, rate: u64, style: &Style, rows: usize) -> Vec<Line> {
-    let mut lines = vec![header(timeline, now, rate, style)];
+pub fn frame(timeline: &Timeline, rate: u64, style: &Style, rows: usize) -> Vec<Line> {
+    let mut lines = vec![header(timeline, rate, style)];
     let mut below = lost(timeline, style);
-    below.extend(waiting(timeline, now, style));
-    let room = rows.saturating_sub(lines.len() + below.len()).clamp(1, RUNNING);
-    lines.extend(running(timeline, now, style, room));
+    below.extend(waiting(timeline, style));
+    let room = rows.saturating_sub(lines.len() + below.len());
+    lines.extend(middle(timeline, style, room));
     lines.extend(below);
     lines.truncate(rows);
     lines
 }
 
+/// What runs: the waterfall with a row for each item if there is room for that; else the course of each source, if there is
+/// room for that beside the list of what runs.
+fn middle(timeline: &Timeline, style: &Style, room: usize) -> Vec<Line> {
+    let items = timeline.counts.submitted <= room as u64;
+    let chart = waterfall::live(timeline, style, if items { room } else { room.saturating_sub(LISTED) });
+    let mut lines = chart.unwrap_or_default();
+    if lines.is_empty() || !items {
+        let left = room.saturating_sub(lines.len()).clamp(1, RUNNING);
+        lines.extend(running(timeline, style, left));
+    }
+    lines
+}
+
 /// How far the run is, in one line.
-fn header(timeline: &Timeline, now: Duration, rate: u64, style: &Style) -> Line {
+fn header(timeline: &Timeline, rate: u64, style: &Style) -> Line {
     let dot = style.glyphs().dot;
     let counts = &timeline.counts;
     let open = if timeline.is_open() && timeline.jobs_to_come() > 0 { "+" } else { "" };
     let ended = counts.done + counts.skipped;
     let mut line = Line::new().put(Paint::Strong, label(&timeline.info.name, 24, style));
-    line = line.text(format!("  {}", text::time(now)));
+    line = line.text(format!("  {}", text::time(timeline.wall())));
     line = line.text(format!("{dot}{}/{}{open} done", text::count(ended), text::count(counts.submitted)));
     line = line.text(format!("{dot}{} running", text::count(timeline.running.count())));
     if counts.lost() > 0 {
@@ -53,7 +68,7 @@ fn header(timeline: &Timeline, now: Duration, rate: u64, style: &Style) -> Line 
 }
 
 /// The items that run, the longest-running first, in at most `room` lines.
-fn running(timeline: &Timeline, now: Duration, style: &Style, room: usize) -> Vec<Line> {
+fn running(timeline: &Timeline, style: &Style, room: usize) -> Vec<Line> {
     let items = timeline.active();
     let shown = if items.len() <= room { room } else { room - 1 };
     let names: Vec<String> = items.iter().take(shown).map(|item| timeline.label(item)).collect();
@@ -62,7 +77,9 @@ fn running(timeline: &Timeline, now: Duration, style: &Style, room: usize) -> Ve
     let line = |(item, name): (&&Item, &String)| {
         let source = timeline.jobs.get(&item.job).map_or(0, |job| job.source);
         let line = Line::new().text("  ").put(Paint::Source(source), label(name, names_room, style));
-        item.running().map_or(line.clone(), |attempt| progress(line.to(names_room + 4), attempt, now, style))
+        item.running().map_or(line.clone(), |attempt| {
+            progress(line.to(names_room + 4), attempt, timeline.wall(), style)
+        })
     };
     let mut lines: Vec<Line> = items.iter().zip(&names).map(line).collect();
     if items.len() > shown {
@@ -108,7 +125,7 @@ fn lost(timeline: &Timeline, style: &Style) -> Vec<Line> {
 }
 
 /// How many items wait, by what they wait for.
-fn waiting(timeline: &Timeline, now: Duration, style: &Style) -> Option<Line> {
+fn waiting(timeline: &Timeline, style: &Style) -> Option<Line> {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for source in &timeline.sources {
         let retrying = source.retrying.min(source.waiting.count());
@@ -117,31 +134,15 @@ fn waiting(timeline: &Timeline, now: Duration, style: &Style) -> Option<Line> {
             *counts.entry(waited_for(timeline, Reason::Retry, None)).or_default() += retrying;
         }
         if first > 0 {
-            *counts.entry(reason(timeline, source, now)).or_default() += first;
+            let what = timeline.waits_for(source).map_or_else(
+                || format!("for {}", source.name),
+                |(reason, limit)| waited_for(timeline, reason, Some(&limit)),
+            );
+            *counts.entry(what).or_default() += first;
         }
     }
     let texts: Vec<_> =
         counts.iter().map(|(what, count)| format!("{} {what}", text::count(*count))).collect();
     let line = || Line::new().put(Paint::Faint, format!("  waiting: {}", texts.join(", ")));
     (!texts.is_empty() && style.width > 0).then(line)
-}
-
-/// What a source's items most likely wait for now: events say it for certain only once the wait is over.
-fn reason(timeline: &Timeline, source: &SourceUse, now: Duration) -> String {
-    let name = format!("source:{}", source.name);
-    let full = |limit: &LimitInfo, running: u64| limit.concurrency.is_some_and(|most| running >= most);
-    let of = |name: &str| timeline.limits.get(name);
-    if source.held > now {
-        return waited_for(timeline, Reason::Hold, Some(&name));
-    }
-    if of(&name).is_some_and(|limit| full(limit, source.running.count())) {
-        return waited_for(timeline, Reason::Concurrency, Some(&name));
-    }
-    if of("run").is_some_and(|limit| full(limit, timeline.running.count())) {
-        return waited_for(timeline, Reason::Concurrency, Some("run"));
-    }
-    if of(&name).is_some_and(|limit| limit.rate.is_some()) {
-        return waited_for(timeline, Reason::Rate, Some(&name));
-    }
-    format!("for {}", source.name)
 }

@@ -73,9 +73,10 @@ impl<W: Write> Live<W> {
             return Ok(());
         }
         self.drawn = Some(now);
+        self.timeline.advance(now);
         let rate = self.rate(now);
         let style = Style { width: size.columns.saturating_sub(1), ..self.style };
-        let lines = frame(&self.timeline, now, rate, &style, size.rows.saturating_sub(1));
+        let lines = frame(&self.timeline, rate, &style, size.rows.saturating_sub(1));
         self.draw(&lines, size)
     }
 

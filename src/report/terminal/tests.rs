@@ -9,16 +9,21 @@ const SIZE: Size = Size { columns: 80, rows: 24 };
 /// The frame at a time, in seconds.
 fn at(events: &[Event], seconds: f64, rows: usize) -> String {
     let until: Vec<_> = events.iter().filter(|event| event.at <= s(seconds)).cloned().collect();
-    let style = Style::default();
-    line::render(&frame(&Timeline::of(&until), s(seconds), 1 << 20, &style, rows), &style)
+    let (style, mut timeline) = (Style::default(), Timeline::of(&until));
+    timeline.advance(s(seconds));
+    line::render(&frame(&timeline, 1 << 20, &style, rows), &style)
 }
 
 #[test]
-fn a_frame_shows_what_runs_longest_first() {
+fn a_frame_has_a_row_for_each_item_while_they_fit() {
     insta::assert_snapshot!(at(&classic(false), 1.5, 24), @r#"
     nightly  1.50 s · 1/3 done · 2 running
-      function1     1.50 s
-      function2     1.50 s
+               0            500ms           1s            1.5s            2s
+               ├──────────────┼──────────────┼──────────────┼──────────────┤
+    function1  █████████████████████████████████████████████                 1.50 s
+    function2  █████████████████████████████████████████████                 1.50 s
+    function3  ██████████████████████████████                                1.00 s
+    at once    ██████████████████████████████▅▅▅▅▅▅▅▅▅▅▅▅▅▅▅                 peak 3
     "#);
 }
 
@@ -26,17 +31,37 @@ fn a_frame_shows_what_runs_longest_first() {
 fn a_frame_shows_phases_progress_losses_and_waits() {
     insta::assert_snapshot!(at(&mixed(), 2.2, 24), @r#"
     nightly  2.20 s · 4/9 done · 3 running · 2 not done · 5.08 MiB (1.00 MiB/s)
-      invoices[2026/b.csv]     1.80 s  read
-      sales[apac]              1.00 s  query
-      fx[USD]                  300 ms  wait  attempt 2
+                            0      1s      2s      3s      4s      5s
+                            ├───────┼───────┼───────┼───────┼───────┤
+    partner (sftp)
+      invoices[2026/a.csv]  ▒▒▒▓▓▓█████▎                                   1.40 s
+      invoices[2026/b.csv]  ╌╌╌▓▓▓▐██████████▋                             1.80 s
+    shop (postgres)
+      sales[daily]          ▒▓▓▓▓████▋                                     1.20 s
+      sales[emea]           ╌▓▓▓▓▓██████████▊                              1.95 s
+      sales[apac]           ░░░░░░░░░░▓▓▓▓▓▓▓▓                             1.00 s
+    rates (http)
+      fx[EUR]               ▒▓▓█████████                                   1.50 s
+      fx[USD]               ┄┄▓▓▓▓▓×·······▓▓▓                             1.90 s
+    depot (postgres)
+      stock[north]          ▒×                                        not started
+      stock[south]                                                    not started
+    at once                 ▅▆▆████▇▇▇▇▆▄▄▄▅▅▄                             peak 6
+                            waiting for ╌ the connection   ░ a limit   ┄ the rate
+                            · a retry   running ▒ connect   ▓ query, wait   █ read
+                            × not done
       NOT STARTED  stock[north] +1  source: login refused for user "acme" at depot.…
     "#);
 }
 
 #[test]
-fn a_frame_says_what_items_wait_for() {
+fn of_more_items_it_has_their_course_what_runs_longest_and_what_the_rest_waits_for() {
     insta::assert_snapshot!(at(&forty(), 3.0, 24), @r#"
     nightly  3.00 s · 7/40 done · 8 running · 1 not done
+               0          1s          2s          3s          4s          5s
+               ├───────────┼───────────┼───────────┼───────────┼───────────┤
+    shop       ████████████████████████████████████                          peak 8
+      waiting  ▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▅▅▅▅▅▅▅▅▅▅▅▅▅                          peak 40
       sales[report-03]     3.00 s  query
       sales[report-06]     3.00 s  query
       sales[report-09]     1.88 s  query
@@ -140,7 +165,25 @@ fn a_frame_replaces_the_one_before() {
     play(&events[..events.len() - 3], &mut screen, s(3.1));
     insta::assert_snapshot!(screen.lines.join("\n"), @r#"
     nightly  3.10 s · 5/9 done · 1 running · 3 not done · 5.08 MiB (1.64 MiB/s)
-      invoices[2026/b.csv]     2.70 s  read
+                            0      1s      2s      3s      4s      5s
+                            ├───────┼───────┼───────┼───────┼───────┤
+    partner (sftp)
+      invoices[2026/a.csv]  ▒▒▒▓▓▓█████▎                                   1.40 s
+      invoices[2026/b.csv]  ╌╌╌▓▓▓▐█████████████████▊                      2.70 s
+    shop (postgres)
+      sales[daily]          ▒▓▓▓▓████▋                                     1.20 s
+      sales[emea]           ╌▓▓▓▓▓██████████▊                              1.95 s
+      sales[apac]           ░░░░░░░░░░▓▓▓▓▓▓▓▓×                            failed
+    rates (http)
+      fx[EUR]               ▒▓▓█████████                                   1.50 s
+      fx[USD]               ┄┄▓▓▓▓▓×·······▓▓▓▓█▊                          2.30 s
+    depot (postgres)
+      stock[north]          ▒×                                        not started
+      stock[south]                                                    not started
+    at once                 ▅▆▆████▇▇▇▇▆▄▄▄▅▅▄▃▃▂▁▁▁▁                      peak 6
+                            waiting for ╌ the connection   ░ a limit   ┄ the rate
+                            · a retry   running ▒ connect   ▓ query, wait   █ read
+                            × not done
       NOT STARTED  stock[north] +1  source: login refused for user "acme" at depot…
       FAILED  sales[apac]  query on shop: column "amonut" does not exist (42703) a…
     "#);
@@ -197,7 +240,7 @@ fn a_narrower_terminal_has_wrapped_the_lines_that_are_to_be_erased() {
     live.tick(s(1.0), SIZE).unwrap();
     let rows: usize = live.shown.iter().map(|width| width.div_ceil(30)).sum();
     assert!(rows > live.shown.len(), "{:?}", live.shown);
-    assert_eq!(live.back(Size { columns: 30, rows: 24 }), format!("\r\x1b[{rows}A"));
+    assert_eq!(live.back(Size { columns: 30, rows: 200 }), format!("\r\x1b[{rows}A"));
     assert_eq!(live.back(Size { columns: 30, rows: 5 }), "\r\x1b[4A");
     drop(live);
 }

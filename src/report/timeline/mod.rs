@@ -16,7 +16,7 @@ pub use item::{ATTEMPTS, Attempt, AttemptEnd, End, Item, PHASES};
 pub use losses::{Loss, Losses, NAMED, REASONS, Scope};
 pub use totals::{Job, LIMITS, Received, SLOWEST, Slow, Slowest, SourceUse, Waited, Waits};
 
-use crate::gather::{Cause, Counts, ItemNumber, JobNumber, LimitInfo, Role, RunInfo};
+use crate::gather::{Cause, Counts, ItemNumber, JobNumber, LimitInfo, Reason, Role, RunInfo};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -153,6 +153,36 @@ impl Timeline {
     pub fn bytes(&self) -> u64 {
         let running = self.active().into_iter().filter_map(Item::running).map(|attempt| attempt.bytes);
         running.fold(self.received.bytes, u64::saturating_add)
+    }
+
+    /// Time passes without an event.
+    pub fn advance(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+    }
+
+    /// What a source's items most likely wait for now, and at which limit: events say it for certain only once a wait is
+    /// over.
+    pub fn waits_for(&self, source: &SourceUse) -> Option<(Reason, String)> {
+        let name = format!("source:{}", source.name);
+        let full = |name: &str, running: u64| {
+            let limit = self.limits.get(name).and_then(|limit| limit.concurrency);
+            limit.is_some_and(|most| running >= most)
+        };
+        if source.held > self.now {
+            Some((Reason::Hold, name))
+        } else if full(&name, source.running.count()) {
+            Some((Reason::Concurrency, name))
+        } else if full("run", self.running.count()) {
+            Some((Reason::Concurrency, "run".to_owned()))
+        } else {
+            self.limits.get(&*name).is_some_and(|limit| limit.rate.is_some()).then_some((Reason::Rate, name))
+        }
+    }
+
+    /// What an item that was never started most likely waits for.
+    pub(super) fn awaits(&self, item: &Item) -> Reason {
+        let source = self.jobs.get(&item.job).and_then(|job| self.sources.get(job.source));
+        source.and_then(|source| self.waits_for(source)).map_or(Reason::Concurrency, |(reason, _)| reason)
     }
 
     /// Jobs of the plan that have not begun.

@@ -5,18 +5,19 @@ use super::{Layout, ROWS, heights};
 use crate::report::style::{Paint, Style};
 use crate::report::timeline::{Gauge, SourceUse, Timeline};
 use crate::report::{Line, text};
+use std::time::Duration;
 
-/// The chart.
-pub(super) fn draw(timeline: &Timeline, style: &Style) -> Vec<Line> {
+/// The chart, each source in at most so many rows, and one for what waits.
+pub(super) fn draw(timeline: &Timeline, span: Duration, rows: usize, style: &Style) -> Vec<Line> {
     let shown = shown(timeline);
     let names = shown.iter().map(|(_, source)| text::width(&text::escape(&source.name, style))).max();
     let remark = |gauge: &Gauge| format!("peak {}", text::count(gauge.peak()));
     let gauges = shown.iter().flat_map(|(_, source)| [&source.running, &source.waiting]);
     let widest = gauges.map(|gauge| remark(gauge).len()).max().unwrap_or(0);
-    let Some(layout) = Layout::new(timeline, names.unwrap_or(0).max(9), widest, style) else {
+    let Some(layout) = Layout::new(timeline, span, (names.unwrap_or(0).max(9), widest), style) else {
         return Vec::new();
     };
-    let rows = (ROWS / (2 * shown.len().max(1))).clamp(1, 3);
+    let rows = (ROWS / (2 * shown.len().max(1))).clamp(1, rows);
     let mut lines = layout.axis.ruler(layout.margin(), style).to_vec();
     for (number, source) in &shown {
         let name = text::escape(&source.name, style).into_owned();
@@ -51,7 +52,7 @@ fn course(
     rows: usize,
     style: &Style,
 ) -> Vec<Line> {
-    let course = gauge.course(layout.axis.span(), layout.axis.cells);
+    let course = layout.course(gauge);
     let drawn = heights(&course, gauge.peak() as f64, rows, style);
     let line = |(row, cells): (usize, String)| {
         let last = row + 1 == rows;

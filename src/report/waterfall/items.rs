@@ -8,6 +8,7 @@ use crate::report::style::{Paint, Style};
 use crate::report::timeline::{Item, Timeline};
 use crate::report::{Line, text};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// An item and the number of its source.
 pub(super) type Row<'a> = (usize, &'a Item);
@@ -22,14 +23,14 @@ pub(super) fn shown(timeline: &Timeline) -> Vec<Row<'_>> {
 }
 
 /// The chart.
-pub(super) fn draw(timeline: &Timeline, rows: &[Row], style: &Style) -> Vec<Line> {
+pub(super) fn draw(timeline: &Timeline, rows: &[Row], span: Duration, style: &Style) -> Vec<Line> {
     let headed = rows.iter().map(|(source, _)| source).collect::<BTreeSet<_>>().len() > 1;
     let indent = if headed { "  " } else { "" };
     let name = |item: &Item| format!("{indent}{}", text::escape(&timeline.label(item), style));
     let remarks: Vec<String> = rows.iter().map(|(_, item)| remark(item, timeline)).collect();
     let names = rows.iter().map(|(_, item)| text::width(&name(item))).max().unwrap_or(0).max(7);
     let widest = remarks.iter().map(String::len).max().unwrap_or(0).max(REMARK);
-    let Some(layout) = Layout::new(timeline, names, widest, style) else { return Vec::new() };
+    let Some(layout) = Layout::new(timeline, span, (names, widest), style) else { return Vec::new() };
     let ranks = ranks(timeline);
     let mut lines = layout.axis.ruler(layout.margin(), style).to_vec();
     let mut all: Vec<Span> = Vec::new();
@@ -38,7 +39,7 @@ pub(super) fn draw(timeline: &Timeline, rows: &[Row], style: &Style) -> Vec<Line
         if headed && last.replace(*source) != Some(*source) {
             lines.push(heading(timeline, *source));
         }
-        let spans = spans(item, timeline.wall(), &ranks, Paint::Source(*source));
+        let spans = spans(item, timeline, &ranks, Paint::Source(*source));
         let line = Line::new().text(text::fit(&name(item), layout.names, style)).to(layout.margin());
         let line = cells::put(line, &cells::row(&spans, &layout.axis, style));
         lines.push(line.put(paint(item), format!(" {remark:>widest$}")));
@@ -56,13 +57,18 @@ fn heading(timeline: &Timeline, source: usize) -> Line {
     if source.kind == source.name { line } else { line.put(Paint::Faint, format!(" ({})", source.kind)) }
 }
 
-/// What is said beside an item's bar: how long it took, or how it ended if it was not done.
+/// What is said beside an item's bar: how long it took, or how it ended if it was not done; of one that runs also what it
+/// received.
 fn remark(item: &Item, timeline: &Timeline) -> String {
+    let time = || item.length(timeline.wall()).map_or_else(|| "waiting".to_owned(), text::time);
     match item.end.as_ref().map(|end| end.state) {
-        None | Some(State::Done) => {
-            item.length(timeline.wall()).map_or_else(|| "waiting".to_owned(), text::time)
-        }
+        Some(State::Done) => time(),
         Some(state) => state.to_string(),
+        None => match item.running().map(|attempt| (attempt.bytes, attempt.rows)) {
+            Some((bytes @ 1.., _)) => format!("{}  {}", text::bytes(bytes), time()),
+            Some((_, rows @ 1..)) => format!("{}  {}", text::counted(rows, "row"), time()),
+            _ => time(),
+        },
     }
 }
 

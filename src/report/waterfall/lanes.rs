@@ -8,6 +8,7 @@ use crate::report::style::{Paint, Style};
 use crate::report::timeline::{Attempt, Item, Timeline};
 use crate::report::{Line, text};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A name that is cut to fewer columns than this says nothing.
 const NAMED: usize = 9;
@@ -15,9 +16,9 @@ const NAMED: usize = 9;
 const BESIDE: usize = 2;
 
 /// The chart.
-pub(super) fn draw(timeline: &Timeline, style: &Style) -> Vec<Line> {
+pub(super) fn draw(timeline: &Timeline, span: Duration, style: &Style) -> Vec<Line> {
     let widest = format!("lane {}", timeline.lanes).len().max(7);
-    let Some(layout) = Layout::new(timeline, widest, 4, style) else { return Vec::new() };
+    let Some(layout) = Layout::new(timeline, span, (widest, 4), style) else { return Vec::new() };
     let mut lines = layout.axis.ruler(layout.margin(), style).to_vec();
     let mut all = Vec::new();
     for (lane, bars) in lanes(timeline) {

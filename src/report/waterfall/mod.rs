@@ -17,7 +17,7 @@ pub use axis::Axis;
 use super::line::Line;
 use super::style::{Paint, Style};
 use super::text;
-use super::timeline::{Attempt, Item, Timeline};
+use super::timeline::{Attempt, Gauge, Item, Timeline};
 use crate::gather::{PhaseName, Reason, State};
 use cells::{Mark, Span};
 use std::collections::BTreeMap;
@@ -30,22 +30,47 @@ const REMARK: usize = 6;
 /// A chart with fewer cells says nothing.
 const LEAST: usize = 16;
 
+/// The ends that the time axis of a run that goes on may have, in seconds, up to a minute: it grows by leaps, so that
+/// bars grow and all else stays in its place.
+const HORIZONS: [u64; 6] = [2, 5, 10, 20, 30, 60];
+
+/// The lines of the waterfall of a run that goes on, at most `rows`: a row an item while they fit, else the course of each
+/// source. None if there is no room for either.
+pub fn live(timeline: &Timeline, style: &Style, rows: usize) -> Option<Vec<Line>> {
+    let span = horizon(timeline.wall());
+    let chart = |lines: &Vec<Line>| !lines.is_empty() && lines.len() <= rows;
+    if timeline.dropped() == 0 && timeline.counts.submitted <= rows as u64 {
+        let items = items::draw(timeline, &items::shown(timeline), span, style);
+        if chart(&items) {
+            return Some(items);
+        }
+    }
+    (timeline.lanes > 0).then(|| courses::draw(timeline, span, 1, style)).filter(chart)
+}
+
+/// The end of the time axis while a run goes on.
+fn horizon(now: Duration) -> Duration {
+    let within = |end: &u64| now < Duration::from_secs(*end);
+    let minutes = || (now.as_secs() / 60 + 1).next_power_of_two() * 60;
+    Duration::from_secs(HORIZONS.into_iter().find(within).unwrap_or_else(minutes))
+}
+
 /// The lines of the waterfall; none if nothing ran or the width is too small.
 pub fn waterfall(timeline: &Timeline, style: &Style) -> Vec<Line> {
     if timeline.lanes == 0 {
         return Vec::new();
     }
-    let shown = items::shown(timeline);
+    let (shown, span) = (items::shown(timeline), timeline.wall());
     if timeline.dropped() == 0 && shown.len() <= ROWS {
-        return items::draw(timeline, &shown, style);
+        return items::draw(timeline, &shown, span, style);
     }
     let attempts: u64 = timeline.sources.iter().map(|source| source.attempts).sum();
     let lanes = u64::from(timeline.lanes);
     let roomy = attempts <= lanes * style.width as u64 / 10;
     if timeline.dropped() == 0 && lanes <= ROWS as u64 && roomy {
-        return lanes::draw(timeline, style);
+        return lanes::draw(timeline, span, style);
     }
-    courses::draw(timeline, style)
+    courses::draw(timeline, span, 3, style)
 }
 
 /// Where things are in a chart: the names on the left, the cells, and what is said on the right.
@@ -53,15 +78,24 @@ struct Layout {
     names: usize,
     remarks: usize,
     axis: Axis,
+    /// The cells whose time has come.
+    past: usize,
 }
 
 impl Layout {
-    /// The layout for names and remarks of these widths; none if no room is left for a chart.
-    fn new(timeline: &Timeline, names: usize, remarks: usize, style: &Style) -> Option<Layout> {
+    /// The layout of `span` for names and remarks of these widths; none if no room is left for a chart.
+    fn new(
+        timeline: &Timeline,
+        span: Duration,
+        (names, remarks): (usize, usize),
+        style: &Style,
+    ) -> Option<Layout> {
         let remarks = remarks.max(REMARK);
         let names = names.min((style.width / 3).max(12));
         let room = style.width.checked_sub(names + 2 + 1 + 1 + remarks)?;
-        (room >= LEAST).then(|| Layout { names, remarks, axis: Axis::new(timeline.wall(), room) })
+        let axis = Axis::new(span, room);
+        let past = if span > timeline.wall() { axis.at(timeline.wall()).ceil() as usize } else { axis.cells };
+        (room >= LEAST).then_some(Layout { names, remarks, axis, past: past.min(axis.cells) })
     }
 
     /// The columns before the chart.
@@ -69,10 +103,16 @@ impl Layout {
         self.names + 2
     }
 
+    /// A number over time, in the cells whose time has come.
+    fn course(&self, gauge: &Gauge) -> Vec<f64> {
+        let share = self.past as f64 / self.axis.cells as f64;
+        gauge.course(self.axis.span().mul_f64(share), self.past)
+    }
+
     /// The row under the chart: how many ran at once, with the number at each change, or as heights if it changes
     /// too often.
     fn at_once(&self, timeline: &Timeline, style: &Style) -> Line {
-        let course = timeline.running.course(self.axis.span(), self.axis.cells);
+        let course = self.course(&timeline.running);
         let line = Line::new().put(Paint::Faint, "at once").to(self.margin());
         let peak = timeline.running.peak();
         let remark = format!("{:>width$}", format!("peak {}", text::count(peak)), width = self.remarks);
@@ -138,7 +178,8 @@ fn ranks(timeline: &Timeline) -> BTreeMap<PhaseName, usize> {
 }
 
 /// The spans of an item: its waits, its attempts and their phases.
-fn spans(item: &Item, now: Duration, ranks: &BTreeMap<PhaseName, usize>, paint: Paint) -> Vec<Span> {
+fn spans(item: &Item, timeline: &Timeline, ranks: &BTreeMap<PhaseName, usize>, paint: Paint) -> Vec<Span> {
+    let now = timeline.wall();
     let mut out = Vec::new();
     let mut free = item.queued;
     for attempt in &item.attempts {
@@ -147,8 +188,9 @@ fn spans(item: &Item, now: Duration, ranks: &BTreeMap<PhaseName, usize>, paint: 
         free = attempt.until(now);
     }
     let end = item.end.as_ref().map_or(now, |end| end.at);
-    if !item.attempts.is_empty() && item.running().is_none() && end > free {
-        let mark = Mark::Wait(Reason::Retry);
+    let waits = if item.attempts.is_empty() { item.end.is_none() } else { item.running().is_none() };
+    if waits && end > free {
+        let mark = Mark::Wait(if item.attempts.is_empty() { timeline.awaits(item) } else { Reason::Retry });
         out.push(Span { from: free, to: end, mark, paint: Paint::Faint, lost: false });
     }
     out
