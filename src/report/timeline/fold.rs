@@ -4,7 +4,7 @@
 use super::item::{Attempt, AttemptEnd, End, Item, PHASES};
 use super::losses::Scope;
 use super::totals::{Job, Slow, SourceUse};
-use super::{Timeline, WARNINGS};
+use super::{MOMENTS, Timeline, WARNINGS};
 use crate::gather::{
     Event, EventKind, ItemNumber, JobInfo, JobNumber, LimitInfo, Role, RunInfo, State, Wait,
 };
@@ -19,22 +19,22 @@ impl Timeline {
     pub fn add(&mut self, event: &Event) {
         let at = event.at.max(self.now);
         self.now = at;
+        self.moment(event);
         match &event.kind {
             EventKind::RunStarted(info) => self.run_started(info),
             EventKind::JobStarted { job, name, role, parent } => self.job_started(*job, name, *role, *parent),
             EventKind::ItemQueued { job, item, key } => self.queued(*job, *item, key.clone()),
             EventKind::AttemptStarted { job, item, attempt, lane, waits } => {
-                let attempt = Attempt { number: *attempt, lane: *lane, start: at, ..Attempt::default() };
-                self.attempt_started(*job, *item, Attempt { waits: waits.clone(), ..attempt });
+                let times = Attempt { start: at, told: at, ..Attempt::default() };
+                let attempt = Attempt { number: *attempt, lane: *lane, waits: waits.clone(), ..times };
+                self.attempt_started(*job, *item, attempt);
             }
             EventKind::Phase { job, item, name } => self.during(*job, *item, |attempt| {
                 if attempt.phases.len() < PHASES {
                     attempt.phases.push((at, name.clone()));
                 }
             }),
-            EventKind::Progress { job, item, bytes, rows } => self.during(*job, *item, |attempt| {
-                (attempt.bytes, attempt.rows) = (*bytes, *rows);
-            }),
+            EventKind::Progress { job, item, bytes, rows } => self.progressed(*job, *item, *bytes, *rows),
             EventKind::AttemptEnded { job, item, state, error, retry_in } => {
                 let again = retry_in.map(|after| at.saturating_add(after));
                 self.attempt_ended(
@@ -59,6 +59,23 @@ impl Timeline {
             }
             EventKind::Warning { message } => self.warned(message),
             EventKind::RunEnded { exit, .. } => self.ended = Some((at, *exit)),
+        }
+    }
+
+    /// Keeps an event that is about no item and no job.
+    fn moment(&mut self, event: &Event) {
+        use EventKind::{Cancelling, Held, Resized, SourceDown, SourceUp, Warning};
+        let is_moment = matches!(
+            event.kind,
+            Cancelling { .. }
+                | Held { .. }
+                | Resized { .. }
+                | SourceDown { .. }
+                | SourceUp { .. }
+                | Warning { .. }
+        );
+        if is_moment && self.moments.len() < MOMENTS {
+            self.moments.push(Event { at: self.now, kind: event.kind.clone() });
         }
     }
 
@@ -133,6 +150,17 @@ impl Timeline {
         }
     }
 
+    fn progressed(&mut self, job: JobNumber, number: ItemNumber, bytes: u64, rows: u64) {
+        let (now, mut came) = (self.now, None);
+        self.during(job, number, |attempt| {
+            came = Some((attempt.told, bytes.saturating_sub(attempt.bytes)));
+            (attempt.told, attempt.bytes, attempt.rows) = (now, bytes, rows);
+        });
+        if let Some((since, more)) = came {
+            self.source(job).bytes.add(since, now, more);
+        }
+    }
+
     fn attempt_ended(&mut self, job: JobNumber, number: ItemNumber, end: AttemptEnd) {
         if !self.active.remove(&(job, number)) {
             return;
@@ -160,6 +188,10 @@ impl Timeline {
         item.end = Some(end.clone());
         let (item, retried) = (item.clone(), item.tries() > 0);
         let source = self.source(job);
+        if let Some(last) = item.attempts.last() {
+            let more = end.brought.bytes.saturating_sub(last.bytes);
+            source.bytes.add(last.told, last.until(end.at), more);
+        }
         source.waiting.down(end.at);
         source.retrying = source.retrying.saturating_sub(retried.into());
         self.count(job, &end);

@@ -1,30 +1,18 @@
 //! How many at once, over time: [`Gauge`]. It takes the same memory for a run of a second and of a day. Not here:
 //! what is counted.
 
+use super::course::Course;
 use std::time::Duration;
 
-/// How many steps of time a gauge keeps apart. When the time is over, two become one.
-pub const STEPS: usize = 512;
-/// The shortest step a gauge begins with.
-const FINEST: Duration = Duration::from_millis(1);
-
 /// A number that goes up and down, with its peak, its sum over time and its course.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Gauge {
     count: u64,
     peak: u64,
     changed: Duration,
     sum: Duration,
-    step: Duration,
-    course: Vec<f64>,
+    course: Course,
     span: Option<(Duration, Duration)>,
-}
-
-impl Default for Gauge {
-    fn default() -> Gauge {
-        let zero = Duration::ZERO;
-        Gauge { count: 0, peak: 0, changed: zero, sum: zero, step: FINEST, course: Vec::new(), span: None }
-    }
 }
 
 impl Gauge {
@@ -74,27 +62,7 @@ impl Gauge {
     pub fn course(&self, span: Duration, cells: usize) -> Vec<f64> {
         let mut whole = self.clone();
         whole.advance(span);
-        let step = whole.step.as_secs_f64();
-        // The last step is not over: what is in it belongs to the part of it that is.
-        let over = (whole.changed.as_secs_f64() / step).fract();
-        let last = (whole.changed.as_secs_f64() / step) as usize;
-        if let Some(sum) = whole.course.get_mut(last).filter(|_| over > 0.0) {
-            *sum /= over;
-        }
-        let width = span.as_secs_f64() / cells.max(1) as f64;
-        (0..cells)
-            .map(|cell| whole.mean_between(cell as f64 * width / step, (cell + 1) as f64 * width / step))
-            .collect()
-    }
-
-    /// The mean number between two places of the course, in steps.
-    fn mean_between(&self, from: f64, to: f64) -> f64 {
-        let mut sum = 0.0;
-        for at in from as usize..(to.ceil() as usize).min(self.course.len()) {
-            let share = (to.min(at as f64 + 1.0) - from.max(at as f64)).max(0.0);
-            sum += self.course[at] * share;
-        }
-        if to > from { sum / (to - from) / self.step.as_secs_f64() } else { 0.0 }
+        whole.course.means(whole.changed, span, cells)
     }
 
     /// Books the time since the last change. Time never goes back: an earlier `at` counts as the last one.
@@ -105,31 +73,10 @@ impl Gauge {
         }
         self.changed = at;
         self.sum = self.sum.saturating_add(times(at - from, self.count));
-        self.reach(at);
         if self.count > 0 {
-            self.book(from, at);
-        }
-    }
-
-    /// Adds the current number to the course between two times.
-    fn book(&mut self, from: Duration, to: Duration) {
-        let step = self.step.as_secs_f64();
-        let (from, to) = (from.as_secs_f64(), to.as_secs_f64());
-        let last = ((to / step) as usize).min(STEPS - 1);
-        if self.course.len() <= last {
-            self.course.resize(last + 1, 0.0);
-        }
-        for at in (from / step) as usize..=last {
-            let share = to.min((at + 1) as f64 * step) - from.max(at as f64 * step);
-            self.course[at] += share.max(0.0) * self.count as f64;
-        }
-    }
-
-    /// Makes the steps longer until the last one reaches `at`.
-    fn reach(&mut self, at: Duration) {
-        while self.step.saturating_mul(STEPS as u32) < at {
-            self.step = self.step.saturating_mul(2);
-            self.course = self.course.chunks(2).map(|pair| pair.iter().sum()).collect();
+            self.course.add(from, at, self.count as f64);
+        } else {
+            self.course.reach(at);
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct Attempt {
     pub bytes: u64,
     /// Rows so far.
     pub rows: u64,
+    /// When its bytes and rows were last told.
+    pub told: Duration,
     /// How it ended, if it has.
     pub end: Option<AttemptEnd>,
 }
@@ -125,6 +127,23 @@ impl Attempt {
     /// When it ended, or `now`.
     pub fn until(&self, now: Duration) -> Duration {
         self.end.as_ref().map_or(now, |end| end.at).max(self.start)
+    }
+
+    /// Its waits, one after the other since the item was `free` to start, each with its start and its end.
+    pub fn waited(&self, free: Duration) -> impl Iterator<Item = (Duration, Duration, &Wait)> {
+        self.waits.iter().scan(free, |from, wait| {
+            let start = *from;
+            *from = from.saturating_add(wait.duration).min(self.start);
+            Some((start, *from, wait))
+        })
+    }
+
+    /// The phases with their starts and ends; what lies before the first one is not in them.
+    pub fn spans(&self, now: Duration) -> impl Iterator<Item = (Duration, Duration, &PhaseName)> {
+        let end = self.until(now);
+        let starts = self.phases.iter().map(move |(at, name)| ((*at).clamp(self.start, end), name));
+        let ends = self.phases.iter().skip(1).map(move |(at, _)| (*at).clamp(self.start, end)).chain([end]);
+        starts.zip(ends).map(|((from, name), to)| (from, to, name))
     }
 
     /// The phase it is in.

@@ -2,6 +2,7 @@
 //! log are the same fold. Memory is bounded: sums are exact for any number of items, details are kept of as many as
 //! there is room for. Not here: how anything is shown.
 
+mod course;
 mod fold;
 mod gauge;
 mod item;
@@ -11,12 +12,13 @@ mod totals;
 #[cfg(test)]
 mod tests;
 
-pub use gauge::{Gauge, STEPS};
+pub use course::{Flow, STEPS};
+pub use gauge::Gauge;
 pub use item::{ATTEMPTS, Attempt, AttemptEnd, End, Item, PHASES};
 pub use losses::{Loss, Losses, NAMED, REASONS, Scope};
 pub use totals::{Job, LIMITS, Received, SLOWEST, Slow, Slowest, SourceUse, Waited, Waits};
 
-use crate::gather::{Cause, Counts, ItemNumber, JobNumber, LimitInfo, Reason, Role, RunInfo};
+use crate::gather::{Cause, Counts, Event, ItemNumber, JobNumber, LimitInfo, Reason, Role, RunInfo};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,8 @@ use std::time::Duration;
 pub const DETAIL: usize = 20_000;
 /// The most warnings that are kept. Past it they are counted.
 pub const WARNINGS: usize = 100;
+/// The most events about no item that are kept with their times: the first ones.
+pub const MOMENTS: usize = 1000;
 
 /// Everything that the events so far say about a run.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +57,8 @@ pub struct Timeline {
     pub warnings: Vec<String>,
     /// How many more warnings there were.
     pub more_warnings: u64,
+    /// What happened to a limit, a source or the run, and when; the first [`MOMENTS`] of it.
+    pub moments: Vec<Event>,
     /// Why the run is being stopped, if so.
     pub stopping: Option<Cause>,
     /// The number of lanes that were ever in use at once.
@@ -82,7 +88,7 @@ impl Timeline {
     }
 
     /// The timeline of a finished run, or of as much of it as there is.
-    pub fn of<'a>(events: impl IntoIterator<Item = &'a crate::gather::Event>) -> Timeline {
+    pub fn of<'a>(events: impl IntoIterator<Item = &'a Event>) -> Timeline {
         let mut timeline = Timeline::new();
         events.into_iter().for_each(|event| timeline.add(event));
         timeline

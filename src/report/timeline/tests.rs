@@ -1,4 +1,4 @@
-use super::{ATTEMPTS, Gauge, Losses, REASONS, Scope, Timeline, WARNINGS};
+use super::{ATTEMPTS, Gauge, Losses, MOMENTS, REASONS, Scope, Timeline, WARNINGS};
 use crate::gather::{Brought, EventKind, Reason, Role, State};
 use crate::report::story::{Story, classic, files, forty, mixed, s};
 use std::time::Duration;
@@ -152,4 +152,31 @@ fn a_source_that_is_down_is_one_loss_whatever_the_keys() {
         losses.add(State::NotStarted, Scope::Source(0), why, Some(key), key);
     }
     assert_eq!(losses.groups().len(), 1);
+}
+
+#[test]
+fn bytes_flow_between_the_times_at_which_they_were_told() {
+    let mut story = Story::new(&[("a", "http", Some("api"), false)], &[]);
+    let told = |bytes| EventKind::Progress { job: 0, item: 0, bytes, rows: 0 };
+    story.queue(0.0, 0, 0, None).start(1.0, (0, 0, 1), 0, &[]);
+    story.tell(2.0, told(100)).tell(4.0, told(300)).stop(5.0, 0, 0, State::Failed, Some(1.0));
+    story.start(6.0, (0, 0, 2), 0, &[]).tell(7.0, told(50)).stop(8.0, 0, 0, State::Done, None);
+    let brought = Brought { bytes: 450, ..Brought::default() };
+    story.end(10.0, 0, 0, State::Done, None, brought);
+    let timeline = Timeline::of(&story.finish(10.0, 0));
+    let course = timeline.sources[0].bytes.course(s(10.0), 10);
+    let rounded: Vec<_> = course.iter().map(|rate| (rate / 10.0).round() as u64).collect();
+    assert_eq!(rounded, [0, 10, 10, 10, 0, 0, 5, 40, 0, 0]);
+}
+
+#[test]
+fn what_is_about_no_item_is_kept_with_its_time_and_bounded() {
+    let mut story = Story::new(&[("a", "http", None, true)], &[]);
+    for second in 0..MOMENTS + 5 {
+        story.tell(second as f64, EventKind::Warning { message: second.to_string() });
+        story.queue(second as f64, 0, second as u64, None);
+    }
+    let timeline = Timeline::of(&story.finish(2000.0, 0));
+    assert_eq!(timeline.moments.len(), MOMENTS);
+    assert_eq!(timeline.moments[7].at, s(7.0));
 }

@@ -1,6 +1,7 @@
 //! Sums over a run, a source or a job that stay exact however many items there are: [`Received`], [`Waits`],
 //! [`Slowest`], [`SourceUse`], [`Job`]. Not here: the fold that fills them.
 
+use super::course::Flow;
 use super::gauge::Gauge;
 use super::item::Item;
 use crate::gather::{Brought, Change, Counts, ItemNumber, JobNumber, Reason, Role, Wait};
@@ -130,6 +131,8 @@ pub struct SourceUse {
     pub counts: Counts,
     /// What its items brought.
     pub received: Received,
+    /// Bytes as they came, those of failed attempts included as far as they were told.
+    pub bytes: Flow,
     /// Why it can't be used, if so.
     pub down: Option<String>,
     /// Until when it asked to be left alone.

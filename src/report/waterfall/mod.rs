@@ -183,7 +183,10 @@ fn spans(item: &Item, timeline: &Timeline, ranks: &BTreeMap<PhaseName, usize>, p
     let mut out = Vec::new();
     let mut free = item.queued;
     for attempt in &item.attempts {
-        waits(attempt, free, &mut out);
+        out.extend(attempt.waited(free).map(|(from, to, wait)| {
+            let mark = Mark::Wait(wait.reason);
+            Span { from, to, mark, paint: Paint::Faint, lost: false }
+        }));
         phases(attempt, now, ranks, paint, &mut out);
         free = attempt.until(now);
     }
@@ -194,16 +197,6 @@ fn spans(item: &Item, timeline: &Timeline, ranks: &BTreeMap<PhaseName, usize>, p
         out.push(Span { from: free, to: end, mark, paint: Paint::Faint, lost: false });
     }
     out
-}
-
-/// The waits before an attempt, one after the other since the item was free to start.
-fn waits(attempt: &Attempt, free: Duration, out: &mut Vec<Span>) {
-    let mut from = free;
-    for wait in &attempt.waits {
-        let to = from.saturating_add(wait.duration).min(attempt.start);
-        out.push(Span { from, to, mark: Mark::Wait(wait.reason), paint: Paint::Faint, lost: false });
-        from = to;
-    }
 }
 
 /// The phases of an attempt. What lies before the first one is drawn like it.
