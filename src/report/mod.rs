@@ -9,6 +9,7 @@ pub mod summary;
 pub mod terminal;
 pub mod text;
 pub mod timeline;
+pub mod trace;
 pub mod waterfall;
 
 #[cfg(test)]

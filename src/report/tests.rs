@@ -11,7 +11,7 @@ fn style() -> impl Strategy<Value = Style> {
 }
 
 /// Events that belong together more often than not: few jobs, few items, short times.
-fn near() -> BoxedStrategy<Event> {
+pub(super) fn near() -> BoxedStrategy<Event> {
     (event(), 0..5_000_000_u64, 0..3_u32, 0..4_u64)
         .prop_map(|(mut event, micros, near_job, near_item)| {
             event.at = std::time::Duration::from_micros(micros);
