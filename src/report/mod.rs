@@ -1,6 +1,7 @@
 //! How a run is shown: every view is a pure function of its events, the same while it goes on and from its log
 //! later. Not here: what happens in a run (`gather`), and which view is wanted where (`cli`).
 
+pub mod files;
 mod line;
 pub mod log;
 pub mod plain;
