@@ -112,11 +112,11 @@ pub fn escape<'a>(text: &'a str, style: &Style) -> Cow<'a, str> {
     Cow::Owned(out)
 }
 
-/// Control characters, and those that take no place or change the direction of what follows.
+/// Control characters, what is no character, and those that take no place or change the direction of what follows.
 fn hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-        || matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
+        || matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fffe}'..='\u{ffff}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The text, with its end left out if it is wider than `room`.
