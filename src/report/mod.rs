@@ -2,6 +2,7 @@
 //! later. Not here: what happens in a run (`gather`), and which view is wanted where (`cli`).
 
 pub mod files;
+pub mod github;
 pub mod junit;
 mod line;
 pub mod log;

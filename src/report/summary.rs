@@ -24,14 +24,20 @@ const FIGURES: usize = 10;
 
 /// The lines of the summary. The last ones are the failures and the verdict.
 pub fn summary(timeline: &Timeline, style: &Style) -> Vec<Line> {
+    let mut lines = figures(timeline, style);
+    lines.extend(notes(timeline, style));
+    lines.extend(losses(timeline, style));
+    lines.push(verdict(timeline, style));
+    lines
+}
+
+/// The figures: times, sources, waits, the slowest items, what was received.
+pub(super) fn figures(timeline: &Timeline, style: &Style) -> Vec<Line> {
     let mut lines = times(timeline, style);
     lines.extend(sources(timeline, style));
     lines.extend(waits(timeline, style));
     lines.extend(slowest(timeline, style));
     lines.extend(received(timeline, style));
-    lines.extend(notes(timeline, style));
-    lines.extend(losses(timeline, style));
-    lines.push(verdict(timeline, style));
     lines
 }
 
@@ -68,7 +74,7 @@ fn sources(timeline: &Timeline, style: &Style) -> Vec<Line> {
     let line = |(number, source): &(usize, &SourceUse)| {
         let name = text::fit(&escaped(source), room, style).into_owned();
         let line = Line::new().text("  ").put(Paint::Source(*number), name).to(room + 4);
-        line.text(figures(timeline, source, style))
+        line.text(about(timeline, source, style))
     };
     let mut lines: Vec<_> = used.iter().take(4 * SHOWN).map(line).collect();
     lines.extend(more(used.len().saturating_sub(4 * SHOWN), "more source", style));
@@ -76,7 +82,7 @@ fn sources(timeline: &Timeline, style: &Style) -> Vec<Line> {
 }
 
 /// What is said of one source.
-fn figures(timeline: &Timeline, source: &SourceUse, style: &Style) -> String {
+fn about(timeline: &Timeline, source: &SourceUse, style: &Style) -> String {
     let dot = style.glyphs().dot;
     let limit = limit(timeline, &format!("source:{}", source.name));
     let mean = source.running.mean(timeline.wall());
@@ -207,7 +213,7 @@ fn outputs(received: &Received) -> Vec<String> {
 }
 
 /// Warnings, and jobs that have no items.
-fn notes(timeline: &Timeline, style: &Style) -> Vec<Line> {
+pub(super) fn notes(timeline: &Timeline, style: &Style) -> Vec<Line> {
     let jobs = timeline.in_order().into_iter();
     let jobs = jobs.filter_map(|job| job.why.as_ref().map(|why| format!("{}: {why}", job.name)));
     let mut lines: Vec<_> = timeline
@@ -230,7 +236,7 @@ pub(super) fn note(message: &str, margin: usize, style: &Style) -> Vec<Line> {
 }
 
 /// The items that were lost, the same reason once.
-fn losses(timeline: &Timeline, style: &Style) -> Vec<Line> {
+pub(super) fn losses(timeline: &Timeline, style: &Style) -> Vec<Line> {
     let losses = timeline.losses.in_order();
     let widest = losses.iter().map(|loss| verb(loss.state).len()).max().unwrap_or(0);
     let mut lines: Vec<Line> = losses.iter().flat_map(|loss| lost(timeline, loss, widest, style)).collect();
@@ -296,7 +302,7 @@ pub(super) fn failure(state: State, widest: usize, label: &str, why: &str, style
 }
 
 /// How it all ended, in one line.
-fn verdict(timeline: &Timeline, style: &Style) -> Line {
+pub(super) fn verdict(timeline: &Timeline, style: &Style) -> Line {
     let counts = &timeline.counts;
     let paint = if counts.lost() > 0 || timeline.stopping.is_some() { Paint::Bad } else { Paint::Good };
     let mut line = Line::new().put(paint, outcome_counts(counts));
