@@ -2,7 +2,7 @@
 //! machinery is measured.
 //!
 //! `cargo bench --bench gather` is criterion's statistics, all peers in one process. `bench/gather.sh` makes the table
-//! of `bench/RESULTS.md`: it runs this same program once for each peer (`peer NAME THREADS`), because the peak of a
+//! of `bench/RESULTS.md`, and `bench/log.sh` the one of what the log and spans cost: they run this same program once for each peer (`peer NAME THREADS`), because the peak of a
 //! process's memory can't be told apart by peer.
 
 mod peers;
@@ -47,6 +47,18 @@ const PEERS: &[Peer] = &[
         name: "fanout::gather, streamed",
         items: 10 * MILLION,
         run: |on, items| on.block_on(peers::fanout_streamed(items)),
+    },
+    #[cfg(feature = "cli")]
+    Peer {
+        name: "fanout::gather, its log written",
+        items: MILLION,
+        run: |on, items| on.block_on(peers::told::logged(items)),
+    },
+    #[cfg(feature = "cli")]
+    Peer {
+        name: "fanout::gather, a subscriber that takes no span",
+        items: MILLION,
+        run: |on, items| on.block_on(peers::told::unheard(items)),
     },
 ];
 

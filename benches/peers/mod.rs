@@ -2,6 +2,9 @@
 //! item does nothing but give back its number; a peer returns the sum of what its items gave back, so that none can be
 //! left out. Not here: how they are measured.
 
+#[cfg(feature = "cli")]
+pub(crate) mod told;
+
 use fanout::gather::{Gather, Item, Once, Outcome};
 use futures_util::{StreamExt, stream};
 use std::sync::Arc;

@@ -184,6 +184,12 @@ pub(super) enum Form {
     Text,
     /// The event log.
     Events,
+    /// A trace file for Perfetto (ui.perfetto.dev) and chrome://tracing.
+    Trace,
+    /// JUnit XML, as CI systems read it.
+    Junit,
+    /// The outputs, as JSON Lines.
+    Files,
 }
 
 #[derive(Debug, Args)]
@@ -199,7 +205,8 @@ impl Form {
     /// Whether it is made to be read by programs alone.
     pub(super) fn is_binary(self) -> bool {
         match self {
-            Form::Text | Form::Events => false,
+            Form::Text | Form::Events | Form::Junit | Form::Files => false,
+            Form::Trace => true,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::report::{self, Timeline};
 use crate::run::{Execution, Options, RunReport, StartError};
 use crate::units::Span;
 use jiff::Zoned;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub(super) async fn run(arguments: RunArguments, surroundings: &Surroundings) ->
     };
     let code = report.exit().code();
     recording.end(&timeline, code).await?;
+    step_summary(&timeline, surroundings)?;
     if !(surroundings.quiet && code == 0) {
         show_end(&timeline, surroundings)?;
     }
@@ -104,6 +106,20 @@ pub(super) fn show_end(timeline: &Timeline, surroundings: &Surroundings) -> Resu
     let text = report::end(timeline, &surroundings.screen.style);
     let text = surroundings.redactor.redact(&text).into_owned();
     io::stderr().write_all(text.as_bytes()).map_err(|error| Failure::write("stderr", &error))
+}
+
+/// In a step of GitHub Actions, the run's summary goes onto the page of the workflow.
+/// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#adding-a-job-summary>
+fn step_summary(timeline: &Timeline, surroundings: &Surroundings) -> Result<(), Failure> {
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
+        return Ok(());
+    };
+    let failed = |error: io::Error| Failure::write(&path.display().to_string(), &error);
+    let mut text = Vec::new();
+    report::github::github(timeline, &mut text).map_err(failed)?;
+    let text = surroundings.redactor.redact(&String::from_utf8_lossy(&text)).into_owned();
+    let mut file = File::options().append(true).create(true).open(&path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)
 }
 
 /// Whether a job's result goes to stdout: it has nowhere else to go, and nobody else uses it.

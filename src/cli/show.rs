@@ -5,9 +5,9 @@ use super::exit::Failure;
 use super::history::{open, owner};
 use super::{Surroundings, print, say};
 use crate::report::log::Reader;
-use crate::report::{self, Timeline};
+use crate::report::{self, Style, Timeline};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 pub(super) async fn show(arguments: ShowArguments, surroundings: &Surroundings) -> Result<u8, Failure> {
@@ -18,19 +18,9 @@ pub(super) async fn show(arguments: ShowArguments, surroundings: &Surroundings) 
     if form.is_binary() && arguments.output.is_none() && io::stdout().is_terminal() {
         return Err(Failure::usage(format!("--as {form} is not for a terminal\n  (-o FILE writes a file)")));
     }
-    let draw = move || -> Result<Vec<u8>, Failure> {
-        let mut out = Vec::new();
-        if form == Form::Events {
-            log.open()?.read_to_end(&mut out).map_err(|error| log.failed(&error))?;
-        } else {
-            let timeline = log.timeline()?;
-            match form {
-                Form::Text => out = report::end(&timeline, &style).into_bytes(),
-                Form::Events => {}
-            }
-        }
-        let text = String::from_utf8_lossy(&out);
-        Ok(redactor.redact(&text).into_owned().into_bytes())
+    let draw = move || {
+        let drawn = log.draw(form, &style)?;
+        Ok(redactor.redact(&String::from_utf8_lossy(&drawn)).into_owned().into_bytes())
     };
     let drawn = tokio::task::spawn_blocking(draw).await.expect("drawing does not panic")?;
     match &arguments.output {
@@ -122,6 +112,19 @@ impl Log {
                 Err(error) => Err(self.failed(&error)),
             },
         }
+    }
+
+    fn draw(&self, form: Form, style: &Style) -> Result<Vec<u8>, Failure> {
+        let mut out = Vec::new();
+        let drawn = match form {
+            Form::Events => self.open()?.read_to_end(&mut out).map(drop),
+            Form::Text => out.write_all(report::end(&self.timeline()?, style).as_bytes()),
+            Form::Trace => report::trace::trace(&self.timeline()?, &mut out),
+            Form::Junit => report::junit::junit(&self.timeline()?, &mut out),
+            Form::Files => report::files::files(&self.timeline()?, &mut out),
+        };
+        drawn.map_err(|error| self.failed(&error))?;
+        Ok(out)
     }
 
     fn timeline(&self) -> Result<Timeline, Failure> {

@@ -87,6 +87,19 @@ fn a_log_is_shown_on_another_machine() {
 }
 
 #[test]
+fn every_view_is_drawn_of_a_recorded_run() {
+    let plan = Plan::new(SHORT);
+    let summary = plan.path("summary.md");
+    plan.fanout(&["run", "plan.toml"]).env("GITHUB_STEP_SUMMARY", &summary).run().exits(0);
+    assert!(plan.read("summary.md").contains("2 items: 2 done"), "{}", plan.read("summary.md"));
+    let show = |form: &str| plan.fanout(&["show", "--as", form]).run();
+    let trace: serde_json::Value = serde_json::from_str(&show("trace").exits(0).stdout).unwrap();
+    assert!(trace["traceEvents"].as_array().is_some_and(|events| !events.is_empty()), "{trace}");
+    show("junit").exits(0).prints("<testsuite name=\"wait\"").prints("tests=\"2\"");
+    assert_eq!(show("files").exits(0).stdout.lines().count(), 0, "a sleep has no output");
+}
+
+#[test]
 fn a_state_folder_that_was_asked_for_must_be_usable_and_the_usual_one_need_not() {
     let plan = Plan::new(SHORT);
     plan.write("file", "");

@@ -1,0 +1,55 @@
+//! fanout where somebody listens: what the event log and spans cost. Needs the feature `cli`, which has both.
+
+use super::{LIMIT, item};
+use fanout::gather::{EventQueue, Gather, Item, Once, Outcome, Run, RunSettings};
+use fanout::report::log::encode;
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+
+/// Events that may wait for the thread that writes them, as in the program.
+const QUEUE: usize = 16 * 1024;
+
+/// The log is written by a thread of its own, into a file that is gone at the end.
+pub(crate) async fn logged(items: u64) -> u64 {
+    let run = Run::new(&RunSettings { events: Some(QUEUE), ..RunSettings::default() });
+    let events = run.events().expect("it was asked for");
+    let reading = events.clone();
+    let writer = std::thread::spawn(move || write(&reading));
+    let sum = gather(&run, items).await;
+    events.close();
+    writer.join().expect("it does not panic");
+    sum
+}
+
+fn write(events: &Arc<EventQueue>) {
+    let path = std::env::temp_dir().join(format!("fanout-bench-{}.jsonl", std::process::id()));
+    let mut file = File::create(&path).expect("a temporary file");
+    let _ = std::fs::remove_file(&path);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut lines = Vec::new();
+        loop {
+            let batch = events.read().await;
+            if batch.is_empty() {
+                return;
+            }
+            lines.clear();
+            batch.iter().for_each(|event| encode(event, &mut lines).expect("events are JSON"));
+            file.write_all(&lines).expect("the file takes them");
+        }
+    });
+}
+
+/// There is a subscriber, and it takes no span of these.
+pub(crate) async fn unheard(items: u64) -> u64 {
+    fanout::telemetry::init("warn", false, std::io::sink).expect("there is no other");
+    gather(&Run::new(&RunSettings::default()), items).await
+}
+
+async fn gather(run: &Run, items: u64) -> u64 {
+    let calls =
+        (0..items).map(|number| Item::new(Once::new(async move { Ok::<u64, ()>(item(number).await) })));
+    let outcomes = Gather::over(calls).in_run(run).concurrency(LIMIT as u64).run().await.into_outcomes();
+    outcomes.into_iter().filter_map(Outcome::done).sum()
+}
