@@ -68,53 +68,47 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
-    pub(super) fn new(source: &str) -> Result<Compiled, ExprError> {
+    /// Reads an expression. The errors are all that is wrong with it, at least one.
+    pub(super) fn new(source: &str) -> Result<Compiled, Vec<ExprError>> {
         let source = source.trim();
         if source.is_empty() {
-            return Err(ExprError::new("`${{ }}` holds no expression"));
+            return Err(vec![ExprError::new("`${{ }}` holds no expression")]);
         }
         let expression = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
-            .map_err(|error| ExprError::new(format!("{}: {}", quoted(source), why(&error))))?;
+            .map_err(|error| vec![ExprError::new(format!("{}: {}", quoted(source), why(&error)))])?;
         let paths = names::paths(source);
         let derives = paths.iter().any(|path| path.root == "secrets") && !names::is_plain(source);
         let compiled = Compiled { source: source.to_owned(), paths, derives, expression };
-        compiled.check_roots()?;
-        compiled.check_filters()?;
-        compiled.check_jobs()?;
-        Ok(compiled)
+        let mut errors = compiled.unknown_roots();
+        errors.extend(compiled.unknown_filters());
+        errors.extend(compiled.unnamed_job());
+        if errors.is_empty() { Ok(compiled) } else { Err(errors) }
     }
 
-    fn check_roots(&self) -> Result<(), ExprError> {
+    fn unknown_roots(&self) -> Vec<ExprError> {
         let mut unknown: Vec<_> = self.expression.undeclared_variables(false).into_iter().collect();
         unknown.retain(|name| !ROOTS.contains(&name.as_str()) && !FUNCTIONS.contains(&name.as_str()));
         unknown.sort();
-        match unknown.first() {
-            None => Ok(()),
-            Some(name) => Err(self.undefined(name, &suggest(name, ROOTS))),
-        }
+        unknown.iter().map(|name| self.undefined(name, &suggest(name, ROOTS))).collect()
     }
 
-    fn check_filters(&self) -> Result<(), ExprError> {
+    fn unknown_filters(&self) -> Vec<ExprError> {
         let known = |name: &&str| {
             let probe = ENVIRONMENT.compile_expression_owned(format!("''|{name}"));
             let error = probe.and_then(|probe| probe.eval(())).err();
             error.is_none_or(|error| error.kind() != ErrorKind::UnknownFilter)
         };
-        match names::filters(&self.source).iter().find(|name| !known(name)) {
-            None => Ok(()),
-            Some(name) => Err(ExprError::new(format!("{}: unknown filter `{name}`", quoted(&self.source)))
-                .hint(&suggest(name, FILTERS))),
-        }
+        let unknown = names::filters(&self.source).into_iter().filter(|name| !known(name));
+        let error = |name| ExprError::new(format!("{}: unknown filter `{name}`", quoted(&self.source)));
+        unknown.map(|name| error(name).hint(&suggest(name, FILTERS))).collect()
     }
 
     /// A job must be named outright, so that it is known what waits for what.
-    fn check_jobs(&self) -> Result<(), ExprError> {
-        match self.paths.iter().any(|path| path.root == "jobs" && path.names.is_empty()) {
-            false => Ok(()),
-            true => Err(ExprError::new(format!("{}: a job must be named outright", quoted(&self.source)))
-                .hint("write jobs.NAME, or jobs[\"NAME\"] for a name with a dash")),
-        }
+    fn unnamed_job(&self) -> Option<ExprError> {
+        let unnamed = self.paths.iter().any(|path| path.root == "jobs" && path.names.is_empty());
+        let error = || ExprError::new(format!("{}: a job must be named outright", quoted(&self.source)));
+        unnamed.then(|| error().hint("write jobs.NAME, or jobs[\"NAME\"] for a name with a dash"))
     }
 
     /// Its value. What it makes of a secret is a secret, which the process's redactor knows from then on.
@@ -137,12 +131,15 @@ impl Compiled {
         self.source.contains("default") || self.source.contains("defined") || self.source.contains("|d(")
     }
 
+    /// What is wrong with a path of its, if that has no value.
+    pub(super) fn undefined_at(&self, path: &Path, scope: &Scope) -> Option<ExprError> {
+        path.undefined(scope).map(|(name, hint)| self.undefined(&name, &hint))
+    }
+
     /// Names the first name that is not defined.
-    pub(super) fn not_defined(&self, scope: &Scope) -> ExprError {
-        match self.paths.iter().find_map(|path| path.undefined(scope)) {
-            Some((name, hint)) => self.undefined(&name, &hint),
-            None => ExprError::new(format!("{} has no value", quoted(&self.source))),
-        }
+    fn not_defined(&self, scope: &Scope) -> ExprError {
+        let first = self.paths.iter().find_map(|path| self.undefined_at(path, scope));
+        first.unwrap_or_else(|| ExprError::new(format!("{} has no value", quoted(&self.source))))
     }
 
     fn undefined(&self, name: &str, hint: &str) -> ExprError {

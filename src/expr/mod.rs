@@ -5,9 +5,11 @@ pub(crate) mod dates;
 mod encode;
 mod engine;
 mod names;
+mod parse;
 mod read;
 mod result;
 mod scope;
+mod substitute;
 mod table;
 mod template;
 mod tree;
@@ -19,6 +21,7 @@ mod tests;
 
 pub use result::{JobResult, Kept};
 pub use scope::{Globals, Scope};
+pub use substitute::Known;
 pub use table::{Data, Node, Table};
 pub use template::Template;
 pub use tree::Tree;
@@ -77,19 +80,22 @@ fn with_hint(message: String, hint: &str) -> String {
     if hint.is_empty() { message } else { format!("{message}\n  ({hint})") }
 }
 
+/// The one of `known` that a name which is none of them is likely meant to be.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let far = |other: &str| strsim::damerau_levenshtein(name, other);
+    let near = |distance: usize, other: &str| {
+        distance <= other.len().max(name.len()) / 3 + 1 && distance < other.len()
+    };
+    let found = known.into_iter().map(|other| (far(other), other)).filter(|(far, other)| near(*far, other));
+    found.min_by_key(|(far, _)| *far).map(|(_, other)| other)
+}
+
 /// The hint for a name that is not one of `known`: the likeliest one, or else all of them. Empty if there are none.
 pub fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let mut known: Vec<&str> = known.into_iter().collect();
     known.dedup();
-    let near = known
-        .iter()
-        .map(|other| (strsim::damerau_levenshtein(name, other), *other))
-        .filter(|(distance, other)| {
-            *distance <= other.len().max(name.len()) / 3 + 1 && *distance < other.len()
-        })
-        .min_by_key(|(distance, _)| *distance);
-    match near {
-        Some((_, other)) => format!("did you mean `{other}`?"),
+    match nearest(name, known.iter().copied()) {
+        Some(other) => format!("did you mean `{other}`?"),
         None if known.is_empty() || known.len() > MOST_LISTED => String::new(),
         None => format!("known: {}", known.join(", ")),
     }

@@ -1,43 +1,92 @@
-//! From a table of the plan to a struct, through serde: every key by itself, so that all mistakes are found at once, in
-//! plain words and with their places.
+//! From a table of the plan to a struct, through serde: every key by itself, and again without what was wrong in it, so
+//! that all mistakes are found at once, in plain words and with their places.
 
-use super::table::{Data, Node, Table};
+use super::table::{Data, Entry, Node, Table};
 use super::visit::AS_WRITTEN;
 use super::wrong::{ReadError, one_of};
 use super::{Problem, suggest};
 use serde::de::value::{MapAccessDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
+use std::collections::HashMap;
 use std::ops::Range;
 
+/// The most mistakes of one value that are told: more are no help.
+const MOST_MISTAKES: usize = 100;
+
 impl Table {
-    /// Reads the table into a struct whose fields are all optional or have defaults (`#[serde(default)]`): every
-    /// key is read by itself, so that all unknown keys (with a suggestion), wrong types and bad expressions are
-    /// reported together. `known` are the struct's keys.
-    pub fn read<T: DeserializeOwned + Default>(&self, known: &[&str]) -> Result<T, Vec<Problem>> {
-        let mut problems = Vec::new();
-        for (key, entry) in &self.entries {
+    /// Reads the table into a struct whose fields are all optional or have defaults (`#[serde(default)]`). All that is
+    /// wrong is told: unknown keys (with a suggestion), wrong types, expressions where there can be none. What is wrong
+    /// is left out of the struct, and its key [is wrong](Table::is_wrong) from then on. `known` are the struct's keys.
+    pub fn read<T: DeserializeOwned + Default>(&mut self, known: &[&str], problems: &mut Vec<Problem>) -> T {
+        let mut good = Table::empty(self.span());
+        for (key, entry) in &mut self.entries {
             if !known.contains(&key.as_str()) {
                 let problem = Problem::new(entry.key.clone(), format!("unknown key `{key}`"));
                 problems.push(problem.hint(suggest(key, known.iter().copied())));
+                entry.node.data = Data::Wrong(None);
                 continue;
             }
-            let one =
-                Table { span: self.span(), entries: [(key.clone(), entry.clone())].into_iter().collect() };
-            problems.extend(T::deserialize(Reader::of(&one)).err().map(|error| error.problem(self.span())));
+            let mut alone = Table::empty(good.span());
+            alone.entries.insert(key.clone(), entry.clone());
+            if alone.try_out::<T>(problems).is_none() {
+                entry.node.data = Data::Wrong(None);
+            }
+            good.entries.extend(alone.entries);
         }
-        match problems.is_empty() {
-            true => T::deserialize(Reader::of(self)).map_err(|error| vec![error.problem(self.span())]),
-            false => Err(problems),
+        good.try_out(problems).unwrap_or_default()
+    }
+
+    /// Reads the table; or tells all that is wrong with it, each time taking out what was told and reading again.
+    fn try_out<T: DeserializeOwned>(&mut self, problems: &mut Vec<Problem>) -> Option<T> {
+        let mut right = true;
+        for _ in 0..MOST_MISTAKES {
+            let error = match T::deserialize(Reader { from: From::Table(self), as_written: false }) {
+                Ok(value) => return right.then_some(value),
+                Err(error) => error,
+            };
+            right = false;
+            let told = error.told;
+            let problem = error.problem(self.span());
+            let gone = self.take_out(&problem.span);
+            problems.extend((!told).then_some(problem));
+            if !gone {
+                break;
+            }
+        }
+        self.entries.clear();
+        None
+    }
+
+    /// Takes out what stands at a place.
+    fn take_out(&mut self, place: &Range<usize>) -> bool {
+        let at = self.entries.values().position(|entry| entry.key == *place || entry.node.span == *place);
+        match at {
+            Some(at) => self.entries.shift_remove_index(at).is_some(),
+            None => self.entries.values_mut().any(|entry| entry.node.take_out(place)),
         }
     }
 }
 
 impl Node {
     /// Reads this one value. `key` names it in the message of a mistake.
-    pub fn read<T: DeserializeOwned>(&self, key: &str) -> Result<T, Problem> {
-        let reader = Reader { from: From::Node(self), as_written: false };
-        T::deserialize(reader).map_err(|error| error.within(key).problem(self.span.clone()))
+    pub fn read<T: DeserializeOwned>(&self, key: &str, problems: &mut Vec<Problem>) -> Option<T> {
+        let entry = Entry { key: self.span.clone(), node: self.clone() };
+        let mut table = Table::empty(self.span.clone());
+        table.entries.insert(key.to_owned(), entry);
+        let mut values: HashMap<String, T> = table.try_out(problems)?;
+        values.remove(key)
+    }
+
+    fn take_out(&mut self, place: &Range<usize>) -> bool {
+        match &mut self.data {
+            Data::Table(table) => table.take_out(place),
+            Data::List(items) => match items.iter().position(|item| item.span == *place) {
+                Some(at) => items.splice(at..=at, []).next().is_some(),
+                None => items.iter_mut().any(|item| item.take_out(place)),
+            },
+            Data::Text(..) | Data::Scalar(_) | Data::Wrong(_) => false,
+        }
     }
 }
 
@@ -56,10 +105,6 @@ enum From<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn of(table: &'a Table) -> Reader<'a> {
-        Reader { from: From::Table(table), as_written: false }
-    }
-
     fn node(self, node: &'a Node) -> Reader<'a> {
         Reader { from: From::Node(node), ..self }
     }
@@ -88,6 +133,7 @@ impl<'a> Reader<'a> {
                     visitor.visit_seq(SeqDeserializer::new(items.iter().map(|item| self.node(item))))
                 }
                 Data::Scalar(scalar) => visit_scalar(scalar, visitor),
+                Data::Wrong(_) => Err(ReadError::told()),
                 Data::Text(template, _) => match template.literal().filter(|_| !self.as_written) {
                     Some(text) => visitor.visit_str(text),
                     None => visitor.visit_string(template.source()),
@@ -128,16 +174,19 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         let reader = self.filled_in();
-        reader.visit(visitor).map_err(|error| error.at(reader.span()))
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        let reader = self.filled_in();
         reader.visit_known(visitor).map_err(|error| error.at(reader.span()))
     }
 
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        self.deserialize_any(visitor)
+    }
+
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        self.deserialize_str(visitor)
+        self.deserialize_any(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
@@ -169,6 +218,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
                     _ => Err(one_of(variants, "a table")),
                 }
             }
+            From::Node(Node { data: Data::Wrong(_), .. }) => Err(ReadError::told()),
             From::Node(node) => match node.text() {
                 Some(text) => visitor.visit_enum(StrDeserializer::new(text)),
                 None => Err(one_of(variants, node.kind())),
@@ -179,7 +229,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
+        tuple_struct map struct identifier
     }
 }
 

@@ -1,15 +1,13 @@
-//! The plan as a tree in which every key and value knows its place and strings are templates already. Not here: how
-//! it becomes a struct (`read`), and what the keys mean.
+//! The plan as a tree in which every key and value knows its place and strings are templates already. A mistake that was
+//! told stays in the tree as such ([`Data::Wrong(_)`]), so that nothing is said of what follows from it. Not here: how the
+//! tree comes from TOML (`parse`) and becomes a struct (`read`), and what the keys mean.
 
 use super::Problem;
-use super::scope::Scope;
 use super::template::Template;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 use std::fmt;
 use std::ops::Range;
-use toml::Spanned;
-use toml::de::{DeInteger, DeTable, DeValue};
 
 /// A table of the plan, with the place of every key and value, in file order.
 #[derive(Clone)]
@@ -44,30 +42,12 @@ pub enum Data {
     List(Vec<Node>),
     /// A table.
     Table(Table),
+    /// A mistake, told when it was found. The key is there, and has no value. What could be read of a string still says
+    /// what it refers to.
+    Wrong(Option<Template>),
 }
 
 impl Table {
-    /// A table from TOML text.
-    pub fn parse(toml: &str) -> Result<Table, Vec<Problem>> {
-        Table::parse_at(toml, 0)
-    }
-
-    /// The same, with all places moved by `base`: so that the texts of several files can share one range of numbers.
-    pub fn parse_at(toml: &str, base: usize) -> Result<Table, Vec<Problem>> {
-        let (table, errors) = DeTable::parse_recoverable(toml);
-        let mut builder = Builder { base, problems: Vec::new() };
-        for error in errors {
-            let span = error.span().unwrap_or(0..0);
-            builder.problem(span, error.message().to_lowercase());
-        }
-        if !builder.problems.is_empty() {
-            return Err(builder.problems);
-        }
-        let span = table.span();
-        let table = builder.table(span, table.into_inner());
-        if builder.problems.is_empty() { Ok(table) } else { Err(builder.problems) }
-    }
-
     /// A table without keys.
     pub fn empty(span: Range<usize>) -> Table {
         Table { span, entries: IndexMap::new() }
@@ -93,14 +73,47 @@ impl Table {
         self.entries.contains_key(key)
     }
 
-    /// A value.
+    /// A value; none for a mistake.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        self.entries.get(key).map(|entry| &entry.node)
+        self.entries.get(key).map(|entry| &entry.node).filter(|node| !matches!(node.data, Data::Wrong(_)))
     }
 
-    /// Takes a value out.
+    /// A value, to be changed; none for a mistake.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        let node = self.entries.get_mut(key).map(|entry| &mut entry.node);
+        node.filter(|node| !matches!(node.data, Data::Wrong(_)))
+    }
+
+    /// Takes a value out. A mistake stays, so that the key does not seem to be missing.
     pub fn take(&mut self, key: &str) -> Option<Node> {
+        self.get(key)?;
         self.entries.shift_remove(key).map(|entry| entry.node)
+    }
+
+    /// Whether there is a mistake at a key, or in the value it has.
+    pub fn is_wrong(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.node.is_wrong())
+    }
+
+    /// Puts a mistake that was told in the place of a key's value.
+    pub fn mark_wrong(&mut self, key: &str) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.node.data = Data::Wrong(None);
+        }
+    }
+
+    /// Gives a key another name. What has that name already stays; of two tables one is made.
+    pub fn rename(&mut self, key: &str, to: &str) {
+        let Some(entry) = self.entries.shift_remove(key) else { return };
+        self.merge_below(&Table {
+            span: self.span(),
+            entries: [(to.to_owned(), entry)].into_iter().collect(),
+        });
+    }
+
+    /// Every template in it, with its place.
+    pub fn templates(&self) -> Vec<(&Template, Range<usize>)> {
+        self.entries.values().flat_map(|entry| entry.node.templates()).collect()
     }
 
     /// All keys with their places and values, in file order.
@@ -141,12 +154,6 @@ impl Table {
         }
     }
 
-    /// Fills in the expressions that need no more than `vars` and `run`, and looks for undefined ones of these names
-    /// in the others.
-    pub fn substitute(&mut self, scope: &Scope) -> Vec<Problem> {
-        self.entries.values_mut().flat_map(|entry| entry.node.substitute(scope)).collect()
-    }
-
     /// The value as JSON, as far as it is known before the run.
     pub fn json(&self) -> Option<serde_json::Map<String, Json>> {
         self.entries.iter().map(|(key, entry)| Some((key.clone(), entry.node.json()?))).collect()
@@ -155,11 +162,27 @@ impl Table {
 
 impl Node {
     /// Its table. `name` is what the message of a mistake calls it.
-    pub fn table(self, name: &str) -> Result<Table, Problem> {
+    pub fn table(self, name: &str, problems: &mut Vec<Problem>) -> Option<Table> {
         match self.data {
-            Data::Table(table) => Ok(table),
-            Data::Text(_, Some(value)) => value.table(name),
-            _ => Err(Problem::new(self.span.clone(), format!("{name} must be a table, not {}", self.kind()))),
+            Data::Table(table) => Some(table),
+            Data::Text(_, Some(value)) => value.table(name, problems),
+            Data::Wrong(_) => None,
+            _ => {
+                let message = format!("{name} must be a table, not {}", self.kind());
+                problems.push(Problem::new(self.span.clone(), message));
+                None
+            }
+        }
+    }
+
+    /// Whether it is a mistake, or holds one.
+    pub fn is_wrong(&self) -> bool {
+        match &self.data {
+            Data::Wrong(_) => true,
+            Data::Text(_, value) => value.as_ref().is_some_and(|value| value.is_wrong()),
+            Data::Scalar(_) => false,
+            Data::List(items) => items.iter().any(Node::is_wrong),
+            Data::Table(table) => table.entries.values().any(|entry| entry.node.is_wrong()),
         }
     }
 
@@ -186,6 +209,7 @@ impl Node {
             Data::Text(_, Some(value)) => value.json(),
             Data::Text(template, None) => template.literal().map(Json::from),
             Data::Scalar(scalar) => Some(scalar.clone()),
+            Data::Wrong(_) => None,
             Data::List(items) => items.iter().map(Node::json).collect::<Option<_>>().map(Json::Array),
             Data::Table(table) => table.json().map(Json::Object),
         }
@@ -201,6 +225,7 @@ impl Node {
             Data::Scalar(_) => "a number",
             Data::List(_) => "a list",
             Data::Table(_) => "a table",
+            Data::Wrong(_) => "a mistake",
         }
     }
 
@@ -208,42 +233,26 @@ impl Node {
     pub fn templates(&self) -> Vec<(&Template, Range<usize>)> {
         match &self.data {
             Data::Text(template, _) => vec![(template, self.span.clone())],
+            Data::Wrong(template) => template.iter().map(|template| (template, self.span.clone())).collect(),
             Data::Scalar(_) => Vec::new(),
             Data::List(items) => items.iter().flat_map(Node::templates).collect(),
-            Data::Table(table) => table.entries.values().flat_map(|entry| entry.node.templates()).collect(),
+            Data::Table(table) => table.templates(),
         }
     }
 
-    fn substitute(&mut self, scope: &Scope) -> Vec<Problem> {
-        let span = self.span.clone();
-        let outcome = match &mut self.data {
-            Data::Scalar(_) => Ok(()),
-            Data::List(items) => return items.iter_mut().flat_map(|item| item.substitute(scope)).collect(),
-            Data::Table(table) => return table.substitute(scope),
-            Data::Text(template, _) if template.literal().is_some() => Ok(()),
-            Data::Text(template, _) if template.late().is_some() => template.check(scope),
-            Data::Text(template, known) => template.value(scope).map(|value| {
-                *known = Some(Box::new(Node::of_json(value, &span)));
-            }),
-        };
-        outcome.err().map(|error| Problem::new(span, error.message)).into_iter().collect()
-    }
-
-    /// A value from an expression: it stands where the expression stands, and its strings are literal.
-    fn of_json(json: Json, span: &Range<usize>) -> Node {
-        let data = match json {
-            Json::String(text) => Data::Text(Template::of_literal(text), None),
-            Json::Array(items) => {
-                Data::List(items.into_iter().map(|item| Node::of_json(item, span)).collect())
+    /// Tells its place and that of every key and value in it.
+    pub fn places(&self, tell: &mut dyn FnMut(usize)) {
+        tell(self.span.start);
+        match &self.data {
+            Data::List(items) => items.iter().for_each(|item| item.places(tell)),
+            Data::Table(table) => {
+                for entry in table.entries.values() {
+                    tell(entry.key.start);
+                    entry.node.places(tell);
+                }
             }
-            Json::Object(map) => {
-                let entry =
-                    |(key, value)| (key, Entry { key: span.clone(), node: Node::of_json(value, span) });
-                Data::Table(Table { span: span.clone(), entries: map.into_iter().map(entry).collect() })
-            }
-            scalar => Data::Scalar(scalar),
-        };
-        Node { span: span.clone(), data }
+            Data::Text(..) | Data::Scalar(_) | Data::Wrong(_) => {}
+        }
     }
 }
 
@@ -257,73 +266,5 @@ impl fmt::Debug for Table {
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind())
-    }
-}
-
-/// From the parser's tree to ours.
-struct Builder {
-    base: usize,
-    problems: Vec<Problem>,
-}
-
-impl Builder {
-    fn place(&self, span: Range<usize>) -> Range<usize> {
-        span.start + self.base..span.end + self.base
-    }
-
-    fn problem(&mut self, span: Range<usize>, message: impl Into<String>) {
-        let span = self.place(span);
-        self.problems.push(Problem::new(span, message));
-    }
-
-    fn table(&mut self, span: Range<usize>, table: DeTable<'_>) -> Table {
-        let mut entries = IndexMap::new();
-        for (key, value) in table {
-            let key_span = key.span();
-            let mut node = self.node(value);
-            if let Data::Table(table) = &mut node.data {
-                table.span = self.place(key_span.clone());
-            }
-            entries.insert(key.into_inner().into_owned(), Entry { key: self.place(key_span), node });
-        }
-        Table { span: self.place(span), entries }
-    }
-
-    fn node(&mut self, value: Spanned<DeValue<'_>>) -> Node {
-        let span = value.span();
-        let data = match value.into_inner() {
-            DeValue::String(text) => self.template(&span, &text),
-            DeValue::Integer(integer) => self.integer(&span, &integer),
-            DeValue::Float(float) => self.float(&span, float.as_str()),
-            DeValue::Boolean(boolean) => Data::Scalar(Json::Bool(boolean)),
-            DeValue::Datetime(time) => Data::Text(Template::of_literal(time.to_string()), None),
-            DeValue::Array(items) => Data::List(items.into_iter().map(|item| self.node(item)).collect()),
-            DeValue::Table(table) => Data::Table(self.table(span.clone(), table)),
-        };
-        Node { span: self.place(span), data }
-    }
-
-    fn template(&mut self, span: &Range<usize>, text: &str) -> Data {
-        let template = Template::parse(text).unwrap_or_else(|error| {
-            self.problem(span.clone(), error.message);
-            Template::of_literal("")
-        });
-        Data::Text(template, None)
-    }
-
-    fn integer(&mut self, span: &Range<usize>, integer: &DeInteger<'_>) -> Data {
-        let number = i64::from_str_radix(integer.as_str(), integer.radix()).unwrap_or_else(|_| {
-            self.problem(span.clone(), format!("{integer} is too large a number"));
-            0
-        });
-        Data::Scalar(number.into())
-    }
-
-    fn float(&mut self, span: &Range<usize>, text: &str) -> Data {
-        let number = text.parse().ok().and_then(serde_json::Number::from_f64);
-        if number.is_none() {
-            self.problem(span.clone(), format!("{text} is not a number that can be used"));
-        }
-        Data::Scalar(number.map_or(Json::Null, Json::Number))
     }
 }

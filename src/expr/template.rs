@@ -2,8 +2,9 @@
 
 use super::encode::{self, Filled};
 use super::engine::{Compiled, quoted};
-use super::names::quoted_length;
+use super::names::{Path, quoted_length};
 use super::scope::{self, Scope};
+use super::substitute::Known;
 use super::{ExprError, visit};
 use crate::secret::Secret;
 use minijinja::Value;
@@ -26,9 +27,15 @@ enum Part {
 }
 
 impl Template {
-    /// Reads a string: `${{ .. }}` are expressions, `$${{` is `${{`, all else is itself.
+    /// Reads a string: `${{ .. }}` are expressions, `$${{` is `${{`, all else is itself. The error is the first mistake.
     pub fn parse(source: &str) -> Result<Template, ExprError> {
-        let mut parts = Vec::new();
+        let (template, mut errors) = Template::parse_all(source);
+        if errors.is_empty() { Ok(template) } else { Err(errors.swap_remove(0)) }
+    }
+
+    /// The same with all mistakes. The template is without the parts that hold them.
+    pub(super) fn parse_all(source: &str) -> (Template, Vec<ExprError>) {
+        let (mut parts, mut errors) = (Vec::new(), Vec::new());
         let mut text = String::new();
         let mut rest = source;
         while let Some(at) = rest.find("${{") {
@@ -39,16 +46,21 @@ impl Template {
                 rest = after;
                 continue;
             }
-            let end = closing(after).ok_or_else(|| {
-                ExprError::new(format!("`${{{{{after}` has no `}}}}`")).hint("for a plain `${{` write `$${{`")
-            })?;
+            let Some(end) = closing(after) else {
+                let open = ExprError::new(format!("`${{{{{after}` has no `}}}}`"));
+                errors.push(open.hint("for a plain `${{` write `$${{`"));
+                break;
+            };
             parts.extend((!text.is_empty()).then(|| Part::Text(std::mem::take(&mut text))));
-            parts.push(Part::Expression(Arc::new(Compiled::new(&after[..end])?)));
+            match Compiled::new(&after[..end]) {
+                Ok(compiled) => parts.push(Part::Expression(Arc::new(compiled))),
+                Err(more) => errors.extend(more),
+            }
             rest = &after[end + 2..];
         }
         text.push_str(rest);
         parts.extend((!text.is_empty()).then_some(Part::Text(text)));
-        Ok(Template { parts, scalar: None })
+        (Template { parts, scalar: None }, errors)
     }
 
     /// A template without expressions, whatever the text looks like.
@@ -153,18 +165,17 @@ impl Template {
         })
     }
 
-    /// Looks at what is known already: an undefined `vars.NAME` or `run.NAME` need not wait for the run.
-    pub(super) fn check(&self, scope: &Scope) -> Result<(), ExprError> {
-        for compiled in self.expressions().filter(|compiled| !compiled.expects_undefined()) {
-            let known = compiled.paths.iter().filter(|path| matches!(path.root, "vars" | "run"));
-            let late = ["summary", "failed"];
-            let early =
-                known.filter(|path| path.names.first().is_none_or(|name| !late.contains(&name.as_str())));
-            if early.into_iter().any(|path| path.undefined(scope).is_some()) {
-                return Err(compiled.not_defined(scope));
-            }
-        }
-        Ok(())
+    /// The names of what is known before the run that are not defined, each with an error of its own.
+    pub(super) fn undefined(&self, known: &Known) -> Vec<ExprError> {
+        let early = |path: &&Path| match (path.root, path.names.first().map(String::as_str)) {
+            ("vars", Some(name)) => !known.wrong.contains(name),
+            ("run", name) => !matches!(name, Some("summary" | "failed")),
+            (root, _) => root == "vars",
+        };
+        let expressions = self.expressions().filter(|compiled| !compiled.expects_undefined());
+        let names = expressions.flat_map(|compiled| compiled.paths.iter().map(move |path| (compiled, path)));
+        let early = names.filter(|(_, path)| early(path));
+        early.filter_map(|(compiled, path)| compiled.undefined_at(path, &known.scope)).collect()
     }
 
     pub(super) fn value_with_secrets(&self, scope: &Scope) -> Result<Json, ExprError> {

@@ -22,6 +22,10 @@ fn scope() -> Scope {
         .with_item(json!({ "name": "x", "size": 7, "to-do": [1], "gone": null, "up": ".." }))
 }
 
+fn known(wrong: &[&str]) -> Known {
+    Known { scope: scope(), wrong: wrong.iter().map(|name| (*name).to_owned()).collect() }
+}
+
 fn with<T>(source: &str, fill: impl Fn(&Template, &Scope) -> Result<T, ExprError>) -> Result<T, String> {
     let template = Template::parse(source).map_err(|error| error.message)?;
     fill(&template, &scope()).map_err(|error| error.message)
@@ -65,7 +69,9 @@ fn dollars_and_braces_are_literal() {
 fn a_value_that_looks_like_an_expression_is_not_one() {
     assert_eq!(value("${{ vars.trap }}"), Ok(json!("${{ run.id }}")));
     let mut table = Table::parse("a = '${{ vars.trap }}'\nb = 'x${{ vars.trap }}'").unwrap();
-    assert_eq!(table.substitute(&scope()), []);
+    let mut problems = Vec::new();
+    table.substitute(&known(&[]), &mut problems);
+    assert_eq!(problems, []);
     assert_eq!(table.get("a").unwrap().text(), Some("${{ run.id }}"));
     assert_eq!(table.get("b").unwrap().text(), Some("x${{ run.id }}"));
 }
@@ -224,12 +230,14 @@ fn read(toml: &str) -> Result<Keys, String> {
         let line = |problem: &Problem| toml[..problem.span.start].matches('\n').count() + 1;
         problems.iter().map(|problem| format!("{}: {}\n", line(problem), problem.message)).collect::<String>()
     };
-    let mut table = Table::parse(toml).map_err(shown)?;
-    let problems = table.substitute(&scope());
-    if !problems.is_empty() {
+    let mut problems = Vec::new();
+    let (mut table, whole) = Table::parse_at(toml, 0, &mut problems);
+    if !whole {
         return Err(shown(problems));
     }
-    table.read(&KEYS).map_err(shown)
+    table.substitute(&known(&["broken"]), &mut problems);
+    let keys = table.read(&KEYS, &mut problems);
+    if problems.is_empty() { Ok(keys) } else { Err(shown(problems)) }
 }
 
 #[test]
@@ -294,7 +302,7 @@ fn defaults_go_below_what_is_there() {
     own.merge_below(
         &Table::parse("host = 'other'\non = true\nretries = { count = 2, delay = '1s' }").unwrap(),
     );
-    let keys: Keys = own.read(&KEYS).unwrap();
+    let keys: Keys = own.read(&KEYS, &mut Vec::new());
     let retries = Retries { count: 1, delay: Some(crate::units::Span(std::time::Duration::from_secs(1))) };
     assert_eq!((keys.host.as_str(), keys.on, keys.retries), ("own", true, Some(retries)));
 }

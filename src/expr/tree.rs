@@ -32,14 +32,6 @@ impl Tree {
         self.build(&|leaf| leaf.value_with_secrets(scope)).map(|json| Secret::new(json.to_string()))
     }
 
-    /// The names of the jobs it refers to.
-    pub fn jobs(&self) -> Vec<String> {
-        let mut jobs: Vec<String> = self.leaves().into_iter().flat_map(Template::jobs).collect();
-        let mut seen = std::collections::BTreeSet::new();
-        jobs.retain(|job| seen.insert(job.clone()));
-        jobs
-    }
-
     /// Whether it refers to `item`, `secrets`, or another of the names that expressions start from.
     pub fn uses(&self, name: &str) -> bool {
         self.leaves().into_iter().any(|leaf| leaf.uses(name))

@@ -16,12 +16,20 @@ pub(super) struct ReadError {
     goes_on: bool,
     /// Whether the message is about a key that is not known, whose name stands at the end of the path.
     unknown: bool,
+    /// Whether it was told before.
+    pub(super) told: bool,
 }
 
 impl ReadError {
     pub(super) fn new(message: String) -> ReadError {
         let goes_on = ["must ", "can't ", "needs "].iter().any(|start| message.starts_with(start));
-        ReadError { span: None, path: Vec::new(), message, hint: String::new(), goes_on, unknown: false }
+        let (path, hint) = (Vec::new(), String::new());
+        ReadError { span: None, path, message, hint, goes_on, unknown: false, told: false }
+    }
+
+    /// The value is a mistake that was told.
+    pub(super) fn told() -> ReadError {
+        ReadError { told: true, ..ReadError::new("is a mistake".to_owned()) }
     }
 
     fn must(what: String) -> ReadError {
@@ -95,6 +103,7 @@ pub(super) fn one_of(names: &[&str], found: &str) -> ReadError {
 fn in_words(expected: &str) -> String {
     match expected {
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more".to_owned(),
+        "a nonzero u64" => "a whole number, 1 or more".to_owned(),
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
         "f32" | "f64" => "a number".to_owned(),
         "a boolean" => "true or false".to_owned(),

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 /// The keys that bound a source or a job; the job's win.
@@ -14,8 +15,7 @@ use std::time::Duration;
 #[serde(default)]
 pub struct Bounds {
     /// Items at once.
-    #[schemars(range(min = 1))]
-    pub concurrency: Option<u64>,
+    pub concurrency: Option<NonZeroU64>,
     /// Starts in a time.
     pub rate: Option<Rate>,
     /// The `[limits.NAME]` that items count against, too: a name or a list of names.

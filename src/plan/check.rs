@@ -1,85 +1,124 @@
 //! What has to fit together: names that are used and names that are there, and that no job waits for itself.
 
-use super::Job;
-use super::keys::Names;
-
+use super::bounds::BOUNDS;
+use super::job::Draft;
+use super::keys::{JOB, Names};
 use super::load::Reading;
-use super::place::Mistakes;
-use crate::expr::{Node, Problem, Table, suggest};
-use indexmap::IndexSet;
+use crate::expr::{Data, Problem, Table, nearest, suggest};
+use crate::sources::{Kind, Problems, kinds};
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::LazyLock;
 
-/// Keys that neither all have in common nor the kind knows are taken out, and are mistakes.
-pub(super) fn unknown_keys(table: &mut Table, common: &[&str], kind: &schemars::Schema) -> Vec<Problem> {
-    let own: Vec<String> = kind
-        .get("properties")
-        .and_then(|properties| properties.as_object())
-        .map(|properties| properties.keys().cloned().collect())
-        .unwrap_or_default();
-    let unknown: Vec<String> = table
-        .keys()
-        .into_iter()
-        .filter(|key| !own.iter().any(|known| known == key))
-        .map(str::to_owned)
-        .collect();
-    let problem = |key: &String| {
-        let known = own.iter().map(String::as_str).chain(common.iter().copied());
-        Problem::new(table.key_span(key), format!("unknown key `{key}`")).hint(suggest(key, known))
+/// The keys that sources and jobs can have, by their kind; with no kind, those of all.
+struct Keys {
+    sources: HashMap<Option<&'static str>, Vec<String>>,
+    jobs: HashMap<Option<&'static str>, Vec<String>>,
+}
+
+static KEYS: LazyLock<Keys> = LazyLock::new(|| {
+    let mut keys = Keys { sources: HashMap::new(), jobs: HashMap::new() };
+    let mut add = |kind: Option<&'static str>, source: &[String], job: &[String]| {
+        keys.sources
+            .entry(kind)
+            .or_insert_with(|| BOUNDS.map(str::to_owned).to_vec())
+            .extend_from_slice(source);
+        let common = || JOB.into_iter().chain(BOUNDS).map(str::to_owned).collect();
+        keys.jobs.entry(kind).or_insert_with(common).extend_from_slice(job);
     };
-    let problems = unknown.iter().map(problem).collect();
-    unknown.iter().for_each(|key| drop(table.take(key)));
-    problems
+    for kind in kinds() {
+        let (source, job) = kind.schemas();
+        let (source, job) = (keys_of(&source), keys_of(&job));
+        add(Some(kind.name()), &source, &job);
+        add(None, &source, &job);
+    }
+    keys
+});
+
+/// The keys of the sources of a kind; of all kinds, where it is not known.
+pub(super) fn source_keys(kind: Option<&dyn Kind>) -> &'static [String] {
+    &KEYS.sources[&kind.map(Kind::name)]
+}
+
+/// The keys of the jobs of a kind; of all kinds, where it is not known.
+pub(super) fn job_keys(kind: Option<&dyn Kind>) -> &'static [String] {
+    &KEYS.jobs[&kind.map(Kind::name)]
+}
+
+/// The keys that a schema knows.
+fn keys_of(schema: &schemars::Schema) -> Vec<String> {
+    let properties = schema.get("properties").and_then(|properties| properties.as_object());
+    properties.into_iter().flat_map(|properties| properties.keys().cloned()).collect()
+}
+
+/// Keys that are not known are mistakes. One that is likely meant to be another becomes that, so that it is not said to
+/// be missing, too.
+pub(super) fn unknown_keys(table: &mut Table, known: &[impl AsRef<str>], problems: &mut Problems) {
+    let names = || known.iter().map(AsRef::as_ref);
+    let keys: Vec<String> = table.keys().into_iter().map(str::to_owned).collect();
+    for key in keys.iter().filter(|key| !names().any(|known| known == key.as_str())) {
+        let problem = Problem::new(table.key_span(key), format!("unknown key `{key}`"));
+        problems.push(problem.hint(suggest(key, names())));
+        match nearest(key, names()) {
+            Some(meant) => table.rename(key, meant),
+            None => drop(table.split(&[key])),
+        }
+    }
+}
+
+/// Looks for a key without which it is not known which others there can be.
+pub(super) fn misspelt(table: &mut Table, key: &str, others: &[String], problems: &mut Problems) {
+    let names = || others.iter().map(String::as_str).chain([key]);
+    let is_meant =
+        |other: &&str| !names().any(|known| known == *other) && nearest(other, names()) == Some(key);
+    let found = table.keys().into_iter().find(is_meant).map(str::to_owned);
+    if let Some(found) = found.filter(|_| !table.has(key)) {
+        let problem = Problem::new(table.key_span(&found), format!("unknown key `{found}`"));
+        problems.push(problem.hint(suggest(&found, names())));
+        table.rename(&found, key);
+    }
 }
 
 /// The named limits are there.
-pub(super) fn limits(table: &Table, reading: &Reading<'_>) -> Vec<Problem> {
+pub(super) fn limits(table: &Table, reading: &Reading<'_>, problems: &mut Problems) {
     let names = || reading.limits.named.keys().map(String::as_str);
-    let wanted = table.get("limit").and_then(|node| node.read::<Names>("limit").ok()).unwrap_or_default();
-    let unknown = wanted.0.iter().filter(|name| !names().any(|known| known == name.as_str()));
-    let problem = |name: &String| {
+    // What is wrong with the value itself is told when it is read.
+    let wanted = table.get("limit").and_then(|node| node.read::<Names>("limit", &mut Vec::new()));
+    for name in
+        wanted.unwrap_or_default().0.iter().filter(|name| !names().any(|known| known == name.as_str()))
+    {
         let hint = match reading.limits.named.is_empty() {
             true => format!("write [limits.{name}] with its `concurrency` or `rate`"),
             false => suggest(name, names()),
         };
-        Problem::new(table.key_span("limit"), format!("unknown limit \"{name}\"")).hint(hint)
-    };
-    unknown.map(problem).collect()
+        let problem = Problem::new(table.key_span("limit"), format!("unknown limit \"{name}\""));
+        problems.push(problem.hint(hint));
+    }
 }
 
-/// The jobs that are waited for are there.
-pub(super) fn names(
-    job: &str,
-    needs: &[String],
-    table: &Table,
-    span: Range<usize>,
-    reading: &Reading<'_>,
-) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for need in needs.iter().filter(|need| !reading.jobs.contains(need.as_str())) {
-        let place = if table.has("needs") { table.key_span("needs") } else { span.clone() };
-        let others = reading.jobs.iter().map(String::as_str).filter(|other| *other != job);
-        problems.push(Problem::new(place, format!("unknown job \"{need}\"")).hint(suggest(need, others)));
-    }
-    problems
+/// The names in a list of names, or a single one, with their places.
+pub(super) fn named(table: &Table, key: &str) -> Vec<(String, Range<usize>)> {
+    let Some(node) = table.get(key) else { return Vec::new() };
+    let nodes = match &node.data {
+        Data::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    nodes.iter().filter_map(|node| Some((node.text()?.to_owned(), node.span.clone()))).collect()
 }
 
 /// The names of the secrets that a table uses.
 pub(super) fn used_secrets(table: &Table) -> Vec<String> {
-    let nodes = table.keys().into_iter().filter_map(|key| table.get(key));
-    nodes.flat_map(Node::templates).flat_map(|(template, _)| template.names("secrets")).collect()
+    table.templates().into_iter().flat_map(|(template, _)| template.names("secrets")).collect()
 }
 
 /// The secrets that are used are there; and nothing uses what closing jobs alone will know.
-pub(super) fn secrets(table: &Table, reading: &Reading<'_>) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let nodes = table.keys().into_iter().filter_map(|key| table.get(key));
-    for (template, span) in nodes.flat_map(Node::templates) {
-        for name in
-            template.names("secrets").iter().filter(|name| !reading.secrets.contains_key(name.as_str()))
-        {
+pub(super) fn secrets(table: &Table, reading: &Reading<'_>, problems: &mut Problems) {
+    let known = || reading.secrets.keys().map(String::as_str);
+    for (template, span) in table.templates() {
+        for name in template.names("secrets").iter().filter(|name| !reading.secrets.contains_key(*name)) {
             let hint = match reading.secrets.is_empty() {
                 true => format!("write {name} = {{ env = \"..\" }} under [secrets]"),
-                false => suggest(name, reading.secrets.keys().map(String::as_str)),
+                false => suggest(name, known()),
             };
             problems.push(Problem::new(span.clone(), format!("unknown secret `secrets.{name}`")).hint(hint));
         }
@@ -89,37 +128,34 @@ pub(super) fn secrets(table: &Table, reading: &Reading<'_>) -> Vec<Problem> {
             problems.push(Problem::new(span.clone(), message));
         }
     }
-    problems
 }
 
 /// Secrets don't stand in these keys.
-pub(super) fn no_secret(table: &Table, keys: &[&str]) -> Vec<Problem> {
-    let users = keys.iter().filter_map(|key| Some((*key, table.get(key)?)));
-    let templates = users.flat_map(|(key, node)| node.templates().into_iter().map(move |found| (key, found)));
-    let found = templates.filter(|(_, (template, _))| template.uses("secrets"));
-    found.map(|(key, (_, span))| Problem::new(span, format!("`{key}` can't hold a secret"))).collect()
+pub(super) fn no_secret(table: &Table, keys: &[&str], problems: &mut Problems) {
+    for (key, node) in keys.iter().filter_map(|key| Some((key, table.get(key)?))) {
+        let found = node.templates().into_iter().filter(|(template, _)| template.uses("secrets"));
+        problems.extend(found.map(|(_, span)| Problem::new(span, format!("`{key}` can't hold a secret"))));
+    }
 }
 
 /// No job waits for itself, by way of others either. Each circle is named once, at its first job.
-pub(super) fn cycles(
-    jobs: &[Option<Job>],
-    names: &IndexSet<String>,
-    spans: &[Range<usize>],
-    mistakes: &mut Mistakes,
-) {
+pub(super) fn cycles(drafts: &[Draft], problems: &mut Problems) {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (at, draft) in drafts.iter().enumerate() {
+        places.entry(&draft.name).or_insert(at);
+    }
     let needs = |at: usize| -> Vec<usize> {
-        let needs = jobs[at].iter().flat_map(|job| &job.needs);
-        needs.filter_map(|need| names.get_index_of(need)).collect()
+        drafts[at].needs.iter().filter_map(|(need, _)| places.get(need.as_str()).copied()).collect()
     };
-    let mut state = vec![State::New; jobs.len()];
-    for start in 0..jobs.len() {
+    let mut state = vec![State::New; drafts.len()];
+    for start in 0..drafts.len() {
         let mut path = Vec::new();
         if let Some(circle) = circle(start, &needs, &mut state, &mut path) {
-            let mut shown: Vec<&str> = circle.iter().map(|at| names[*at].as_str()).collect();
+            let mut shown: Vec<&str> = circle.iter().map(|at| drafts[*at].name.as_str()).collect();
             shown.push(shown[0]);
             let first = circle.iter().copied().min().unwrap_or(start);
             let message = format!("waits for itself: {}", shown.join(" -> "));
-            mistakes.of(&format!("job \"{}\"", names[first]), [Problem::new(spans[first].clone(), message)]);
+            problems.push(Problem::new(drafts[first].span.clone(), message));
         }
     }
 }

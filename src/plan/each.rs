@@ -2,8 +2,8 @@
 
 use super::input::{self, Values};
 use super::keys::Duplicates;
-use super::load::Reading;
 use crate::expr::{Data, ExprError, Node, Problem, Scope, Table, Template, dates, suggest};
+use crate::sources::Problems;
 use indexmap::IndexMap;
 use jiff::civil::Date;
 use serde_json::Value as Json;
@@ -52,65 +52,52 @@ const FORMS: &str = "a list, { file = \"..\" }, { range = [1, 100] }, { dates = 
 
 impl ForEach {
     /// Reads it. `made` says that a file may not be there yet.
-    pub(super) fn read(node: &Node, folder: &Path, made: bool) -> Result<ForEach, Problem> {
+    pub(super) fn read(node: &Node, folder: &Path, made: bool, problems: &mut Problems) -> Option<ForEach> {
         let problem = |message: String| Problem::new(node.span.clone(), message);
         match &node.data {
-            Data::Text(_, Some(value)) => ForEach::read(value, folder, made),
+            _ if node.is_wrong() => None,
+            Data::Text(_, Some(value)) => ForEach::read(value, folder, made, problems),
             Data::Text(template, None) if template.is_expression() => {
-                Ok(ForEach::Expression(template.clone()))
+                Some(ForEach::Expression(template.clone()))
             }
             Data::List(items) => {
                 let values = items.iter().map(Node::json).collect::<Option<Arc<[Json]>>>();
-                let late = || problem("`for_each`: a list can't hold what is known only later".to_owned());
-                values.map(ForEach::List).ok_or_else(|| late().hint("make the whole list one expression"))
+                if values.is_none() {
+                    let late = problem("`for_each`: a list can't hold what is known only later".to_owned());
+                    problems.push(late.hint("make the whole list one expression"));
+                }
+                values.map(ForEach::List)
             }
-            Data::Table(table) => ForEach::of_table(table, folder, made),
-            _ => Err(problem(format!("`for_each` must be {FORMS}"))),
+            Data::Table(table) => ForEach::of_table(table, folder, made, problems),
+            _ => {
+                problems.push(problem(format!("`for_each` must be {FORMS}")));
+                None
+            }
         }
     }
 
-    fn of_table(table: &Table, folder: &Path, made: bool) -> Result<ForEach, Problem> {
+    fn of_table(table: &Table, folder: &Path, made: bool, problems: &mut Problems) -> Option<ForEach> {
         let known = ["file", "range", "dates", "matrix"];
-        let keys = table.keys();
-        let [key] = keys.as_slice() else {
-            return Err(Problem::new(table.span(), format!("`for_each` must be {FORMS}")));
+        let (Some(key), 1) = (table.keys().first().copied(), table.keys().len()) else {
+            problems.push(Problem::new(table.span(), format!("`for_each` must be {FORMS}")));
+            return None;
         };
-        let Some(node) = table.get(key) else {
-            return Err(Problem::new(table.span(), "`for_each` is empty"));
-        };
-        let problem = |message: String| Problem::new(node.span.clone(), message);
-        match *key {
-            "file" => file(node, folder, made),
-            "range" => match node.read::<(i64, i64)>("for_each.range")? {
+        let node = table.get(key)?;
+        let read = match key {
+            "file" => file(node.read("for_each.file", problems)?, folder, made),
+            "range" => match node.read("for_each.range", problems)? {
                 (first, last) if first <= last => Ok(ForEach::Range(first, last)),
-                (first, last) => Err(problem(format!("`for_each.range`: {first} is more than {last}"))),
+                (first, last) => Err(format!("`for_each.range`: {first} is more than {last}")),
             },
-            "dates" => {
-                let (first, last) = node.read::<(String, String)>("for_each.dates")?;
-                let day = |text: &str| {
-                    let wrong =
-                        || problem(format!("`for_each.dates`: \"{text}\" is not a day such as 2026-11-19"));
-                    text.parse::<Date>().map_err(|_| wrong())
-                };
-                Ok(ForEach::Dates(day(&first)?, day(&last)?))
-            }
-            "matrix" => {
-                let matrix = node.read::<IndexMap<String, Vec<Json>>>("for_each.matrix")?;
-                Ok(ForEach::Matrix(Arc::new(matrix)))
-            }
+            "dates" => days(node.read("for_each.dates", problems)?),
+            "matrix" => Ok(ForEach::Matrix(Arc::new(node.read("for_each.matrix", problems)?))),
             other => {
                 let unknown = Problem::new(table.key_span(other), format!("unknown key `for_each.{other}`"));
-                Err(unknown.hint(suggest(other, known)))
+                problems.push(unknown.hint(suggest(other, known)));
+                return None;
             }
-        }
-    }
-
-    /// The jobs it refers to.
-    pub(super) fn jobs(&self) -> Vec<String> {
-        match self {
-            ForEach::Expression(template) => template.jobs(),
-            _ => Vec::new(),
-        }
+        };
+        read.map_err(|message| problems.push(Problem::new(node.span.clone(), message))).ok()
     }
 
     /// How many items it makes, if that is known without reading anything.
@@ -176,32 +163,35 @@ impl ForEach {
         &self,
         key: Option<&Template>,
         duplicates: Duplicates,
-        reading: &Reading<'_>,
+        scope: &Scope,
     ) -> Option<String> {
         let known =
             self.count().is_some_and(|count| count <= CHECKED) && key.is_none_or(|key| key.jobs().is_empty());
         if !known {
             return None;
         }
-        match self.inputs(&reading.scope, key, duplicates) {
+        match self.inputs(scope, key, duplicates) {
             Err(message) => Some(message),
             Ok(mut inputs) => inputs.find_map(Result::err),
         }
     }
 }
 
-fn file(node: &Node, folder: &Path, made: bool) -> Result<ForEach, Problem> {
-    let name = node.read::<String>("for_each.file")?;
+fn file(name: String, folder: &Path, made: bool) -> Result<ForEach, String> {
     let path = folder.join(&name);
-    let problem =
-        |message: String| Err(Problem::new(node.span.clone(), format!("`for_each.file`: {message}")));
     if !input::is_known(&path) {
-        return problem(format!("\"{name}\" must end in .txt, .csv or .jsonl"));
+        return Err(format!("`for_each.file`: \"{name}\" must end in .txt, .csv or .jsonl"));
     }
     if !made && !path.is_file() {
-        return problem(format!("{name}: there is no such file"));
+        return Err(format!("`for_each.file`: {name}: there is no such file"));
     }
     Ok(ForEach::File(path))
+}
+
+fn days((first, last): (String, String)) -> Result<ForEach, String> {
+    let wrong = |text: &str| format!("`for_each.dates`: \"{text}\" is not a day such as 2026-11-19");
+    let day = |text: &str| text.parse::<Date>().map_err(|_| wrong(text));
+    Ok(ForEach::Dates(day(&first)?, day(&last)?))
 }
 
 /// How values get their keys.

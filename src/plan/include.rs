@@ -3,44 +3,59 @@
 
 use super::place::Files;
 use super::select::matches;
+use super::{check, load};
 use crate::expr::{Data, Node, Problem, Table};
+use crate::sources::Problems;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The most files a plan may be made of.
 const MOST_FILES: usize = 1000;
 
+/// What was included.
+#[derive(Default)]
+pub(super) struct Included {
+    /// A table for each file that could be read.
+    pub(super) tables: Vec<Table>,
+    /// Whether there are more, which could not: what they bring is not known.
+    pub(super) incomplete: bool,
+}
+
 /// Reads all included files, in the order of the patterns, each pattern's files by name.
-pub(super) fn read(include: &Node, folder: &Path, files: &mut Files) -> Result<Vec<Table>, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut paths: Vec<(PathBuf, Node)> = Vec::new();
+pub(super) fn read(include: &Node, folder: &Path, files: &mut Files, problems: &mut Problems) -> Included {
+    let mut included = Included { tables: Vec::new(), incomplete: include.is_wrong() };
+    let mut seen = BTreeSet::new();
     for node in patterns(include) {
-        match found(&node, folder) {
-            Ok(more) => paths.extend(more.into_iter().map(|path| (path, node.clone()))),
-            Err(problem) => problems.push(problem),
+        let found = found(node, folder).unwrap_or_else(|problem| {
+            problems.extend(problem);
+            included.incomplete = true;
+            Vec::new()
+        });
+        for path in found {
+            if seen.len() == MOST_FILES || !seen.insert(path.clone()) {
+                continue;
+            }
+            match read_one(&path, node, folder, files, problems) {
+                Some(table) => included.tables.push(table),
+                None => included.incomplete = true,
+            }
         }
     }
-    let mut seen = std::collections::BTreeSet::new();
-    paths.retain(|(path, _)| seen.insert(path.clone()));
-    let tables = paths.into_iter().take(MOST_FILES).filter_map(|(path, node)| {
-        read_one(&path, &node, folder, files).map_err(|more| problems.extend(more)).ok()
-    });
-    let tables = tables.collect();
-    if problems.is_empty() { Ok(tables) } else { Err(problems) }
+    included
 }
 
-fn patterns(include: &Node) -> Vec<Node> {
+fn patterns(include: &Node) -> &[Node] {
     match &include.data {
-        Data::List(items) => items.clone(),
-        _ => vec![include.clone()],
+        Data::List(items) => items,
+        _ => std::slice::from_ref(include),
     }
 }
 
-/// The files a pattern stands for.
-fn found(node: &Node, folder: &Path) -> Result<Vec<PathBuf>, Problem> {
-    let problem = |message: String| Problem::new(node.span.clone(), message);
-    let pattern = node
-        .text()
-        .ok_or_else(|| problem(format!("`include` must be a list of paths, not {}", node.kind())))?;
+/// The files a pattern stands for, or what is wrong with it, unless that was told.
+fn found(node: &Node, folder: &Path) -> Result<Vec<PathBuf>, Option<Problem>> {
+    let problem = |message: String| Some(Problem::new(node.span.clone(), message));
+    let not_text = || problem(format!("`include` must be a list of paths, not {}", node.kind()));
+    let pattern = node.text().ok_or_else(|| if node.is_wrong() { None } else { not_text() })?;
     let parts: Vec<&str> = pattern.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     if pattern.starts_with('/') || parts.contains(&"..") || parts.is_empty() {
         return Err(problem(format!("`include`: \"{pattern}\" is not a path in the plan's folder or below")));
@@ -73,17 +88,29 @@ fn below(folder: &Path, path: &Path, part: &str, last: bool) -> Vec<PathBuf> {
     names.into_iter().map(|name| path.join(name)).collect()
 }
 
-fn read_one(path: &Path, node: &Node, folder: &Path, files: &mut Files) -> Result<Table, Vec<Problem>> {
+fn read_one(
+    path: &Path,
+    node: &Node,
+    folder: &Path,
+    files: &mut Files,
+    problems: &mut Problems,
+) -> Option<Table> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(folder.join(path))
-        .map_err(|error| vec![Problem::new(node.span.clone(), format!("`include`: {shown}: {error}"))])?;
+    let unread = |error| Problem::new(node.span.clone(), format!("`include`: {shown}: {error}"));
+    let text =
+        std::fs::read_to_string(folder.join(path)).map_err(|error| problems.push(unread(error))).ok()?;
     let base = files.add(shown, text.clone());
-    let table = Table::parse_at(&text, base)?;
-    let other = table.keys().into_iter().filter(|key| !matches!(*key, "sources" | "jobs" | "version"));
-    let wrong = |key| {
-        Problem::new(table.key_span(key), format!("`{key}` can't stand in an included file"))
-            .hint("only [sources.NAME] and [jobs.NAME] can")
-    };
-    let problems: Vec<Problem> = other.map(wrong).collect();
-    if problems.is_empty() { Ok(table) } else { Err(problems) }
+    let (mut table, whole) = Table::parse_at(&text, base, problems);
+    if whole {
+        check::unknown_keys(&mut table, &load::KEYS, problems);
+    }
+    files.learn(&table);
+    if !whole {
+        return None;
+    }
+    for key in table.keys().into_iter().filter(|key| !matches!(*key, "sources" | "jobs" | "version")) {
+        let wrong = Problem::new(table.key_span(key), format!("`{key}` can't stand in an included file"));
+        problems.push(wrong.hint("only [sources.NAME] and [jobs.NAME] can"));
+    }
+    Some(table)
 }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::num::NonZeroU64;
 
 /// Results kept in memory, per job.
 pub(super) const KEEP: Size = Size(1 << 20);
@@ -84,8 +85,7 @@ pub(super) struct OutputKeys {
 #[serde(default)]
 pub(super) struct LimitKeys {
     /// Items at once.
-    #[schemars(range(min = 1))]
-    pub(super) concurrency: Option<u64>,
+    pub(super) concurrency: Option<NonZeroU64>,
     /// Starts in a time.
     pub(super) rate: Option<Rate>,
 }
@@ -95,8 +95,7 @@ pub(super) struct LimitKeys {
 #[serde(default)]
 pub(super) struct RunKeys {
     /// Items at once in the whole run. Default 1024.
-    #[schemars(range(min = 1))]
-    pub(super) concurrency: Option<u64>,
+    pub(super) concurrency: Option<NonZeroU64>,
     /// How long the run may take.
     pub(super) deadline: Option<Span>,
 }

@@ -1,19 +1,20 @@
 //! From a file to a checked plan, in the order in which one thing needs another.
 
-use super::passwords::Literal;
-use super::place::{Files, Mistakes, PlanErrors};
+use super::include::{self, Included};
+use super::job::Draft;
+use super::place::{Files, PlanErrors};
 use super::setup::{self, RunIdentity};
-use super::{Job, Overrides, Plan, PlanSource, RunLimits, check, include, job, outputs, source};
-use crate::expr::{Node, Problem, Scope, Table, suggest};
+use super::{Overrides, Plan, PlanSource, RunLimits, check, job, outputs, passwords, source};
+use crate::expr::{Known, Node, Problem, Scope, Table, nearest, suggest};
 use crate::secret::SecretRef;
-use crate::sources::kinds;
+use crate::sources::{Problems, kinds};
 use indexmap::{IndexMap, IndexSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 /// The plan's own keys.
-const KEYS: [&str; 10] =
+pub(super) const KEYS: [&str; 10] =
     ["version", "name", "timezone", "include", "vars", "secrets", "limits", "defaults", "sources", "jobs"];
 
 /// The most bytes of a name.
@@ -22,11 +23,21 @@ const LONGEST_NAME: usize = 100;
 /// What is known of the plan while its sources and jobs are read.
 pub(super) struct Reading<'a> {
     pub(super) folder: &'a Path,
-    pub(super) scope: Scope,
+    pub(super) known: Known,
     pub(super) limits: &'a RunLimits,
-    pub(super) secrets: &'a IndexMap<String, SecretRef>,
+    pub(super) secrets: &'a IndexMap<String, Option<SecretRef>>,
     /// The names of all jobs, in file order.
     pub(super) jobs: IndexSet<String>,
+    /// Whether there may be more sources and jobs, in a file that could not be read.
+    pub(super) incomplete: bool,
+}
+
+impl Reading<'_> {
+    /// Whether a source or job that is not there may stand in a file that could not be read. One that is named like
+    /// another is taken for that.
+    pub(super) fn may_have<'n>(&self, name: &str, others: impl Iterator<Item = &'n str>) -> bool {
+        self.incomplete && nearest(name, others).is_none()
+    }
 }
 
 impl Plan {
@@ -41,50 +52,52 @@ impl Plan {
     /// The same, with a text in place of the file's. Relative paths are under the folder that `path` is in.
     pub fn of_text(path: &Path, text: String, overrides: &Overrides) -> Result<Plan, PlanErrors> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut files = Files::default();
-        let mut mistakes = Mistakes::default();
-        files.add(path.display().to_string(), text.clone());
-        let root = Table::parse(&text).map_err(|problems| mistakes.extend(problems));
-        let plan = root.ok().and_then(|root| read(root, path, folder, overrides, &mut files, &mut mistakes));
-        match (plan, mistakes.is_empty()) {
-            (Some(plan), true) => Ok(plan),
-            _ => Err(mistakes.into_errors(&files)),
+        let (mut files, mut problems) = (Files::default(), Vec::new());
+        let base = files.add(path.display().to_string(), text.clone());
+        let (root, whole) = Table::parse_at(&text, base, &mut problems);
+        if !whole {
+            files.learn(&root);
+            return Err(PlanErrors::of(problems, &files));
         }
+        let plan = read(root, path, folder, overrides, &mut files, &mut problems);
+        plan.filter(|_| problems.is_empty()).ok_or_else(|| PlanErrors::of(problems, &files))
     }
 }
 
+/// Reads the whole plan as far as it can be read. None where there is a mistake.
 fn read(
     mut root: Table,
     path: &Path,
     folder: &Path,
     overrides: &Overrides,
     files: &mut Files,
-    mistakes: &mut Mistakes,
+    problems: &mut Problems,
 ) -> Option<Plan> {
-    setup::version(&mut root, mistakes);
-    let name = setup::text(&mut root, "name", mistakes);
-    let timezone = setup::timezone(&mut root, mistakes);
+    check::unknown_keys(&mut root, &KEYS, problems);
+    files.learn(&root);
+    setup::version(&mut root, problems);
+    let name = setup::text(&mut root, "name", problems);
+    let timezone = setup::timezone(&mut root, problems);
     let run = overrides.run.clone().unwrap_or_else(RunIdentity::now);
-    let globals = setup::vars(&mut root, overrides, &run, &timezone, mistakes);
-    let scope = Scope::new(Arc::new(globals.clone()));
-    let mut included = included(&mut root, &scope, folder, files, mistakes);
-    unknown(&root, mistakes);
-    let source_tables = tables(("source", "sources"), &mut root, &mut included, files, mistakes);
-    let job_tables = tables(("job", "jobs"), &mut root, &mut included, files, mistakes);
-    mistakes.extend(root.substitute(&scope));
-    let secrets = setup::secrets(&mut root, mistakes);
-    let limits = setup::limits(&mut root, mistakes);
-    let defaults = defaults(&mut root, mistakes);
-    let names = job_tables.iter().map(|(name, _)| name.clone()).collect();
-    let reading = Reading { folder, scope, limits: &limits, secrets: &secrets, jobs: names };
-    let sources = sources(source_tables, &defaults, &reading, mistakes);
-    if reading.jobs.is_empty() && mistakes.is_empty() {
-        mistakes.add(Problem::new(0..0, "the plan has no jobs").hint("write [jobs.NAME]"));
+    let (globals, wrong) = setup::vars(&mut root, overrides, &run, &timezone, problems);
+    let known = Known { scope: Scope::new(Arc::new(globals.clone())), wrong };
+    let mut included = included(&mut root, &known, folder, files, problems);
+    let source_tables = tables("sources", &mut root, &mut included.tables, files, problems);
+    let job_tables = tables("jobs", &mut root, &mut included.tables, files, problems);
+    root.substitute(&known, problems);
+    let secrets = setup::secrets(&mut root, problems);
+    let limits = setup::limits(&mut root, problems);
+    let defaults = defaults(&mut root, problems);
+    let jobs = job_tables.iter().map(|(name, _)| name.clone()).collect();
+    let incomplete = included.incomplete;
+    let reading = Reading { folder, known, limits: &limits, secrets: &secrets, jobs, incomplete };
+    let sources = sources(source_tables, &defaults, &reading, problems);
+    if reading.jobs.is_empty() && problems.is_empty() {
+        problems.push(Problem::new(0..0, "the plan has no jobs").hint("write [jobs.NAME]"));
     }
-    let spans: Vec<_> = job_tables.iter().map(|(_, table)| table.span()).collect();
-    let jobs = jobs(job_tables, &sources, &reading, mistakes);
-    check::cycles(&jobs, &reading.jobs, &spans, mistakes);
-    outputs::check(&jobs, &reading, &spans, mistakes);
+    let drafts = jobs_of(job_tables, &sources, &reading, problems);
+    check::cycles(&drafts, problems);
+    outputs::check(&drafts, &reading, problems);
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     Some(Plan {
         named: name.is_some(),
@@ -96,76 +109,70 @@ fn read(
         run,
         globals,
         sources: sources.into_iter().map(|(_, source)| source).collect::<Option<_>>()?,
-        jobs: jobs.into_iter().collect::<Option<_>>()?,
-        secrets,
+        jobs: drafts.into_iter().map(Draft::job).collect::<Option<_>>()?,
+        secrets: secrets.into_iter().map(|(name, secret)| Some((name, secret?))).collect::<Option<_>>()?,
         limits,
     })
 }
 
 fn included(
     root: &mut Table,
-    scope: &Scope,
+    known: &Known,
     folder: &Path,
     files: &mut Files,
-    mistakes: &mut Mistakes,
-) -> Vec<Table> {
+    problems: &mut Problems,
+) -> Included {
     let mut own = root.split(&["include"]);
-    mistakes.extend(own.substitute(scope));
-    let Some(node) = own.take("include") else { return Vec::new() };
-    include::read(&node, folder, files).unwrap_or_else(|problems| {
-        mistakes.extend(problems);
-        Vec::new()
-    })
-}
-
-fn unknown(root: &Table, mistakes: &mut Mistakes) {
-    for key in root.keys().into_iter().filter(|key| !KEYS.contains(key)) {
-        let problem = Problem::new(root.key_span(key), format!("unknown key `{key}`"));
-        mistakes.add(problem.hint(suggest(key, KEYS)));
+    own.substitute(known, problems);
+    match own.take("include") {
+        Some(node) => include::read(&node, folder, files, problems),
+        None => Included { tables: Vec::new(), incomplete: own.has("include") },
     }
 }
 
-/// `[defaults.KIND]`.
-fn defaults(root: &mut Table, mistakes: &mut Mistakes) -> Vec<(String, Table)> {
-    let known = || kinds().filter(|kind| !kind.built_in()).map(|kind| kind.name());
+/// `[defaults.KIND]`: what stands in them is checked with the sources that get it.
+fn defaults(root: &mut Table, problems: &mut Problems) -> Vec<(&'static str, Table)> {
+    let known = || kinds().filter(|kind| !kind.built_in());
     let mut defaults = Vec::new();
-    for (kind, span, node) in setup::section(root, "defaults", mistakes) {
-        if !known().any(|known| known == kind) {
-            let problem = Problem::new(span, format!("`defaults.{kind}`: no kind of source is named so"));
-            mistakes.add(problem.hint(suggest(&kind, known())));
+    let names = || known().map(|kind| kind.name());
+    for (name, span, node) in setup::section(root, "defaults", problems) {
+        if !names().any(|known| known == name) {
+            problems.push(Problem::new(span, "no kind of source is named so").hint(suggest(&name, names())));
         }
-        match node.table(&format!("`defaults.{kind}`")) {
-            Ok(own) => defaults.push((kind, own)),
-            Err(problem) => mistakes.add(problem),
+        let meant = names().find(|known| *known == name).or_else(|| nearest(&name, names()));
+        if let Some(mut table) = node.table("it", problems) {
+            let kind = known().find(|kind| Some(kind.name()) == meant);
+            check::unknown_keys(&mut table, check::source_keys(kind), problems);
+            defaults.extend(kind.map(|kind| (kind.name(), table)));
         }
     }
     defaults
 }
 
-/// `[sources]` or `[jobs]` of all files: the tables by name. Equal names are a mistake.
+/// A name, and its table if it has one.
+type Named = (String, Option<Table>);
+
+/// `[sources]` or `[jobs]` of all files: the tables by name, none where there should be one. Equal names are a mistake.
 fn tables(
-    (what, key): (&str, &str),
+    section: &str,
     root: &mut Table,
     included: &mut [Table],
     files: &Files,
-    mistakes: &mut Mistakes,
-) -> Vec<(String, Table)> {
-    let mut found: IndexMap<String, Table> = IndexMap::new();
+    problems: &mut Problems,
+) -> Vec<Named> {
+    let mut found: Vec<Named> = Vec::new();
+    let mut first: IndexMap<String, Range<usize>> = IndexMap::new();
     for table in std::iter::once(root).chain(included) {
-        for (name, span, node) in setup::section(table, key, mistakes) {
-            let twice = |other: &Table| {
-                Problem::new(span.clone(), format!("is there already: {}", files.show(&other.span())))
-            };
-            let one = match found.get(&name).map(twice).or_else(|| bad_name(&name, &span)) {
-                Some(problem) => Err(vec![problem]),
-                None => node.table("it").map_err(|problem| vec![problem]),
-            };
-            if let Some(one) = mistakes.keep(&format!("{what} \"{name}\""), one) {
-                found.insert(name, one);
+        for (name, span, node) in setup::section(table, section, problems) {
+            problems.extend(bad_name(&name, &span));
+            if let Some(other) = first.insert(name.clone(), span.clone()) {
+                let message = format!("is there already: {}", files.show(&other));
+                problems.push(Problem::new(span, message));
             }
+            found.push((name, node.table("it", problems)));
         }
     }
-    found.into_iter().collect()
+    found
 }
 
 /// Names stand in paths, limit keys and on the terminal.
@@ -175,59 +182,48 @@ fn bad_name(name: &str, span: &Range<usize>) -> Option<Problem> {
     (!good).then(|| Problem::new(span.clone(), "a name is made of letters, digits, `-`, `_` and `.`"))
 }
 
-/// The sources by name; none in the place of one that has mistakes.
-type Sources = IndexMap<String, Option<Arc<PlanSource>>>;
+/// The sources by name; none in the place of one whose kind is not known.
+pub(super) type Sources = IndexMap<String, Option<Arc<PlanSource>>>;
 
 fn sources(
-    tables: Vec<(String, Table)>,
-    defaults: &[(String, Table)],
+    tables: Vec<Named>,
+    defaults: &[(&'static str, Table)],
     reading: &Reading<'_>,
-    mistakes: &mut Mistakes,
+    problems: &mut Problems,
 ) -> Sources {
     let mut sources = IndexMap::new();
-    for (name, mut table) in tables {
+    for (name, table) in tables {
+        let Some(mut table) = table else {
+            sources.insert(name, None);
+            continue;
+        };
         let kind = table.get("kind").and_then(Node::text);
-        if let Some((_, defaults)) = defaults.iter().find(|(other, _)| Some(other.as_str()) == kind) {
+        if let Some((_, defaults)) = defaults.iter().find(|(other, _)| Some(*other) == kind) {
             table.merge_below(defaults);
         }
-        let subject = format!("source \"{name}\"");
-        let literal = Literal::of_source(&table);
-        prepare(&subject, &mut table, &literal, reading, mistakes);
-        let source = source::read(&name, table, reading).map_err(|problems| literal.others(problems));
-        sources.insert(name, mistakes.keep(&subject, source).map(Arc::new));
+        passwords::of_source(&mut table, problems);
+        table.substitute(&reading.known, problems);
+        check::secrets(&table, reading, problems);
+        let source = source::read(&name, table, reading, problems);
+        sources.insert(name, source.map(Arc::new));
     }
     sources
 }
 
-/// The jobs in order; none in the place of one that has mistakes.
-fn jobs(
-    tables: Vec<(String, Table)>,
+fn jobs_of(
+    tables: Vec<Named>,
     sources: &Sources,
     reading: &Reading<'_>,
-    mistakes: &mut Mistakes,
-) -> Vec<Option<Job>> {
-    let mut jobs = Vec::new();
-    for (name, mut table) in tables {
-        let subject = format!("job \"{name}\"");
-        let literal = Literal::of_job(&table);
-        prepare(&subject, &mut table, &literal, reading, mistakes);
-        let job = job::read(&name, table, sources, reading).map_err(|problems| literal.others(problems));
-        jobs.push(mistakes.keep(&subject, job).flatten());
+    problems: &mut Problems,
+) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for (name, mut table) in tables.into_iter().filter_map(|(name, table)| Some((name, table?))) {
+        passwords::of_job(&mut table, problems);
+        table.substitute(&reading.known, problems);
+        check::secrets(&table, reading, problems);
+        drafts.push(job::read(&name, table, sources, reading, problems));
     }
-    jobs
-}
-
-/// What is done with sources and jobs alike, before they are read.
-fn prepare(
-    subject: &str,
-    table: &mut Table,
-    literal: &Literal,
-    reading: &Reading<'_>,
-    mistakes: &mut Mistakes,
-) {
-    mistakes.of(subject, literal.problems());
-    mistakes.of(subject, table.substitute(&reading.scope));
-    mistakes.of(subject, check::secrets(table, reading));
+    drafts
 }
 
 /// SHA-256 of all texts, in hex.

@@ -1,62 +1,95 @@
-//! Outputs that would be one file: found before the run where the paths are known then. Not here: writing them.
+//! `output`: how it is read, and outputs that would be one file, found before the run where the paths are known then. Not
+//! here: writing them.
 
-use super::each::{CHECKED, ForEach};
+use super::each::CHECKED;
+use super::job::Draft;
+use super::keys::OutputKeys;
 use super::load::Reading;
-use super::place::Mistakes;
-use super::{Job, Output};
-use crate::expr::{Problem, Scope};
+use super::{Output, check};
+use crate::expr::{Data, Node, Problem, Scope};
+use crate::sources::Problems;
 use std::collections::HashMap;
-use std::ops::Range;
+
+/// Reads `output = "path"` or `{ file, join, mode }`.
+pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Output> {
+    let known = problems.len();
+    let keys = keys(node, problems)?;
+    let mut wrong = |message: &str, hint: &str| {
+        problems.push(Problem::new(node.span.clone(), message).hint(hint));
+    };
+    let path = keys.file?;
+    let source = path.source();
+    let folder = source.ends_with('/');
+    if folder && keys.join {
+        wrong("`output` is a folder, and `join` makes one file", "");
+    }
+    if source.is_empty() || source.starts_with('/') || source.split('/').any(|part| part == "..") {
+        let message = format!("`output`: \"{source}\" is not below the output folder");
+        wrong(&message, "outputs are under the plan's folder; --output-dir moves them");
+    }
+    let mode = keys.mode.as_deref().map(mode);
+    if mode == Some(None) {
+        wrong("`output.mode` must be permissions such as \"0640\"", "");
+    }
+    let output = Output { path, folder, join: keys.join, mode: mode.flatten() };
+    (problems.len() == known).then_some(output)
+}
+
+fn keys(node: &Node, problems: &mut Problems) -> Option<OutputKeys> {
+    let Data::Table(table) = &node.data else {
+        let file = node.read("output", problems)?;
+        return Some(OutputKeys { file: Some(file), ..OutputKeys::default() });
+    };
+    let mut table = table.clone();
+    let known = ["file", "join", "mode"];
+    check::unknown_keys(&mut table, &known, problems);
+    let keys = table.read(&known, problems);
+    if !table.has("file") {
+        problems.push(Problem::new(node.span.clone(), "`output.file` is missing"));
+    }
+    (!table.keys().iter().any(|key| table.is_wrong(key))).then_some(keys)
+}
+
+fn mode(text: &str) -> Option<u32> {
+    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777)
+}
 
 /// Looks at the outputs of all jobs, and at references to jobs that keep nothing because they have one.
-pub(super) fn check(
-    jobs: &[Option<Job>],
-    reading: &Reading<'_>,
-    spans: &[Range<usize>],
-    mistakes: &mut Mistakes,
-) {
+pub(super) fn check(drafts: &[Draft], reading: &Reading<'_>, problems: &mut Problems) {
     let mut taken: HashMap<String, String> = HashMap::new();
-    for (job, span) in jobs.iter().zip(spans).filter_map(|(job, span)| Some((job.as_ref()?, span))) {
-        let subject = format!("job \"{}\"", job.name);
-        let mut found = |message: String| mistakes.of(&subject, [Problem::new(span.clone(), message)]);
-        for name in references(job) {
-            let other = jobs.iter().flatten().find(|other| *other.name == *name);
-            if other.is_some_and(|other| other.output.is_some()) {
-                found(format!("refers to job \"{name}\", whose result goes to its `output` and is not kept"));
+    for draft in drafts {
+        for name in &draft.references {
+            let other = drafts.iter().find(|other| other.name == *name);
+            if other.is_some_and(|other| other.common.has("output")) {
+                let why =
+                    format!("refers to job \"{name}\", whose result goes to its `output` and is not kept");
+                problems.push(Problem::new(draft.place_of(name), why));
             }
         }
-        let Some(output) = &job.output else { continue };
-        if let Some(message) = wrong_shape(job, output) {
-            found(message);
+        let Some(output) =
+            draft.output.as_ref().filter(|_| draft.is_right(&["for_each", "key", "duplicates"]))
+        else {
             continue;
-        }
-        paths(job, output, reading, &mut |label, path| match path {
-            Ok(path) => taken
-                .insert(normal(&path), label.clone())
-                .map(|other| format!("{label} and {other} have one output: {path}")),
-            Err(message) => Some(format!("`output`: {message}")),
-        })
-        .into_iter()
-        .for_each(found);
+        };
+        let same = wrong_shape(draft, output).or_else(|| {
+            paths(draft, output, &reading.known.scope, &mut |label, path| match path {
+                Ok(path) => taken
+                    .insert(normal(&path), label.clone())
+                    .map(|other| format!("{label} and {other} have one output: {path}")),
+                Err(message) => Some(format!("`output`: {message}")),
+            })
+        });
+        problems.extend(same.map(|why| Problem::new(draft.common.key_span("output"), why)));
     }
 }
 
-/// The jobs whose results it looks at.
-fn references(job: &Job) -> Vec<String> {
-    let mut names = job.operation.references();
-    names.extend(job.for_each.iter().flat_map(ForEach::jobs));
-    names.extend(job.output.iter().flat_map(|output| output.path.jobs()));
-    names.sort();
-    names.dedup();
-    names
-}
-
-fn wrong_shape(job: &Job, output: &Output) -> Option<String> {
-    if output.folder && !job.operation.lists() {
+fn wrong_shape(draft: &Draft, output: &Output) -> Option<String> {
+    let lists = draft.operation.as_ref().map(|operation| (operation.lists(), operation.may_be_one()));
+    if output.folder && matches!(lists, Some((false, _))) {
         return Some("`output` is a folder, but its results have no names of their own\n  (name the file: output = \"out/${{ item }}.json\")".to_owned());
     }
     let one = !output.folder && !output.join && !output.path.uses("item");
-    let many = job.for_each.is_some() || job.operation.lists() && !job.operation.may_be_one();
+    let many = draft.for_each.is_some() || lists == Some((true, false));
     (many && one).then(|| {
         "all items would write one `output`\n  (use `item` in it, or { file = \"..\", join = true })"
             .to_owned()
@@ -65,23 +98,24 @@ fn wrong_shape(job: &Job, output: &Output) -> Option<String> {
 
 /// Tells every path that is known before the run, until one is wrong. `visit` gets the item's label and its path.
 fn paths(
-    job: &Job,
+    draft: &Draft,
     output: &Output,
-    reading: &Reading<'_>,
+    scope: &Scope,
     visit: &mut dyn FnMut(String, Result<String, String>) -> Option<String>,
 ) -> Option<String> {
     let path = |scope: &Scope| output.path.path(scope).map_err(|error| error.message);
     if output.folder || !output.path.jobs().is_empty() || output.path.uses("secrets") {
         return None;
     }
-    match &job.for_each {
-        None if job.operation.lists() && !output.join => None,
-        None => visit(job.name.to_string(), path(&reading.scope)),
-        Some(_) if output.join => visit(job.name.to_string(), path(&reading.scope)),
+    let lists = draft.operation.as_ref().is_none_or(|operation| operation.lists());
+    match &draft.for_each {
+        None if lists && !output.join => None,
+        None => visit(draft.name.clone(), path(scope)),
+        Some(_) if output.join => visit(draft.name.clone(), path(scope)),
         Some(each) if each.count().is_some_and(|count| count <= CHECKED) => {
-            let inputs = each.inputs(&reading.scope, job.key.as_ref(), job.duplicates).ok()?;
+            let inputs = each.inputs(scope, draft.keys.key.as_ref(), draft.keys.duplicates).ok()?;
             inputs.flatten().filter(|input| !input.duplicate).find_map(|input| {
-                visit(format!("{}[{}]", job.name, input.key), path(&reading.scope.with_item(input.value)))
+                visit(format!("{}[{}]", draft.name, input.key), path(&scope.with_item(input.value)))
             })
         }
         Some(_) => None,

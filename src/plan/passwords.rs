@@ -2,7 +2,7 @@
 //! repeated.
 
 use crate::expr::{Data, Node, Problem, Table};
-use std::ops::Range;
+use crate::sources::Problems;
 
 /// Keys whose literal value is a password, in lower case and with `_` for `-`.
 const NAMES: [&str; 10] = [
@@ -21,75 +21,52 @@ const NAMES: [&str; 10] = [
 const HINT: &str =
     "write { env = \"NAME\" }, { file = \"PATH\" }, { command = [..] } or \"${{ secrets.NAME }}\"";
 
-/// Literal passwords that were found: the places of the keys they are under, and the mistakes they are.
-#[derive(Default)]
-pub(super) struct Literal {
-    found: Vec<(Vec<Range<usize>>, Problem)>,
+/// Tells those of a source.
+pub(super) fn of_source(table: &mut Table, problems: &mut Problems) {
+    look(table, true, problems);
 }
 
-impl Literal {
-    /// Those of a source.
-    pub(super) fn of_source(table: &Table) -> Literal {
-        let mut literal = Literal::default();
-        literal.look(table, true, &[]);
-        literal
+/// Tells those of a job: in its URLs and headers; what it sends otherwise is its own business.
+pub(super) fn of_job(table: &mut Table, problems: &mut Problems) {
+    look(table, false, problems);
+    if let Some(Data::Table(headers)) = table.get_mut("headers").map(|node| &mut node.data) {
+        look(headers, true, problems);
     }
+}
 
-    /// Those of a job: in its URLs and headers; what it sends otherwise is its own business.
-    pub(super) fn of_job(table: &Table) -> Literal {
-        let mut literal = Literal::default();
-        literal.look(table, false, &[]);
-        if let Some(Data::Table(headers)) = table.get("headers").map(|node| &node.data) {
-            literal.look(headers, true, &[table.key_span("headers")]);
+/// `names`: whether a key's name says that a password follows.
+fn look(table: &mut Table, names: bool, problems: &mut Problems) {
+    let keys: Vec<String> = table.keys().into_iter().map(str::to_owned).collect();
+    for key in keys {
+        // Said openly.
+        if key == "plain" {
+            continue;
         }
-        literal
-    }
-
-    /// The mistakes they are.
-    pub(super) fn problems(&self) -> Vec<Problem> {
-        self.found.iter().map(|(_, problem)| problem.clone()).collect()
-    }
-
-    /// Mistakes but those at places where a password was found: one mistake is enough.
-    pub(super) fn others(&self, problems: Vec<Problem>) -> Vec<Problem> {
-        let known = |problem: &Problem| {
-            self.found
-                .iter()
-                .any(|(keys, literal)| keys.contains(&problem.span) || literal.span == problem.span)
-        };
-        problems.into_iter().filter(|problem| !known(problem)).collect()
-    }
-
-    /// Looks at a table, which is under some keys. `names`: whether a key's name says that a password follows.
-    fn look(&mut self, table: &Table, names: bool, under: &[Range<usize>]) {
-        for (key, node) in table.keys().into_iter().filter_map(|key| Some((key, table.get(key)?))) {
-            // Said openly.
-            if key == "plain" {
-                continue;
+        let named = names && NAMES.contains(&key.to_lowercase().replace('-', "_").as_str());
+        match table.get_mut(&key) {
+            Some(Node { data: Data::Table(inner), .. }) => look(inner, names, problems),
+            Some(Node { data: Data::List(items), .. }) => {
+                items.iter_mut().for_each(|item| look_at(&key, item, named, problems));
             }
-            let under = [under, &[table.key_span(key)]].concat();
-            let named = names && NAMES.contains(&key.to_lowercase().replace('-', "_").as_str());
-            match &node.data {
-                Data::Table(inner) => self.look(inner, names, &under),
-                Data::List(items) => items.iter().for_each(|item| self.look_at(key, &under, item, named)),
-                _ => self.look_at(key, &under, node, named),
-            }
+            Some(node) => look_at(&key, node, named, problems),
+            None => {}
         }
     }
+}
 
-    fn look_at(&mut self, key: &str, under: &[Range<usize>], node: &Node, named: bool) {
-        let text = match &node.data {
-            Data::Text(template, _) => template.literal().filter(|text| !text.is_empty()),
-            Data::Scalar(_) => Some("a number or boolean"),
-            Data::List(_) | Data::Table(_) => None,
-        };
-        let message = match text {
-            Some(_) if named => format!("`{key}` must not stand in the plan"),
-            Some(text) if url_with_password(text) => format!("`{key}` holds a password"),
-            _ => return,
-        };
-        self.found.push((under.to_vec(), Problem::new(node.span.clone(), message).hint(HINT)));
-    }
+fn look_at(key: &str, node: &mut Node, named: bool, problems: &mut Problems) {
+    let text = match &node.data {
+        Data::Text(template, _) => template.literal().filter(|text| !text.is_empty()),
+        Data::Scalar(_) => Some("a number or boolean"),
+        Data::List(_) | Data::Table(_) | Data::Wrong(_) => None,
+    };
+    let message = match text {
+        Some(_) if named => format!("`{key}` must not stand in the plan"),
+        Some(text) if url_with_password(text) => format!("`{key}` holds a password"),
+        _ => return,
+    };
+    problems.push(Problem::new(node.span.clone(), message).hint(HINT));
+    node.data = Data::Wrong(None);
 }
 
 /// `scheme://user:password@host`.

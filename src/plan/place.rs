@@ -1,9 +1,11 @@
 //! Where mistakes are: every file of a plan has its own stretch of one range of numbers, so that a place needs no file's
-//! name. And the mistakes themselves, all together.
+//! name; and what the places belong to, so that nobody who finds a mistake has to say whose it is.
 
-use crate::expr::Problem;
+use crate::expr::{Data, Problem, Table};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A mistake of a plan, ready to be shown: `plan.toml:14: job "sales": ..`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +15,7 @@ pub struct PlanError {
     /// The line, from 1; 0 for the file as a whole.
     pub line: usize,
     /// `job "sales"`, `source "shop"`.
-    pub subject: Option<String>,
+    pub subject: Option<Arc<str>>,
     /// What is wrong; a hint follows on a line of its own in parentheses.
     pub message: String,
 }
@@ -55,12 +57,29 @@ impl PlanErrors {
     pub(super) fn of_file(file: &str, message: String) -> PlanErrors {
         PlanErrors { errors: vec![PlanError { file: file.to_owned(), line: 0, subject: None, message }] }
     }
+
+    /// Mistakes in the order of their places. What was found at one place twice, because several sources share it, is
+    /// one mistake.
+    pub(super) fn of(mut problems: Vec<Problem>, files: &Files) -> PlanErrors {
+        problems.sort_by_key(|problem| problem.span.start);
+        let mut errors: Vec<PlanError> = Vec::new();
+        for Problem { span, message } in problems {
+            let (file, line) = files.locate(&span);
+            let error = PlanError { file: file.to_owned(), line, subject: files.subject(&span), message };
+            if !errors.contains(&error) {
+                errors.push(error);
+            }
+        }
+        PlanErrors { errors }
+    }
 }
 
-/// The plan's files and their texts.
+/// The plan's files, their texts, and what stands in them.
 #[derive(Default)]
 pub(super) struct Files {
     files: Vec<File>,
+    /// Where keys and values stand, and what each is part of: that of a place is that of the last one before it.
+    subjects: BTreeMap<usize, Option<Arc<str>>>,
 }
 
 struct File {
@@ -74,7 +93,38 @@ impl Files {
     pub(super) fn add(&mut self, shown: String, text: String) -> usize {
         let base = self.files.last().map_or(0, |last| last.base + last.text.len() + 1);
         self.files.push(File { shown, text, base });
+        self.subjects.insert(base, None);
         base
+    }
+
+    /// Learns what the keys and values of a file are part of.
+    pub(super) fn learn(&mut self, root: &Table) {
+        for (key, node) in root.keys().into_iter().filter_map(|key| Some((key, root.get(key)?))) {
+            self.subjects.insert(root.key_span(key).start, None);
+            match &node.data {
+                Data::Table(section) => self.learn_section(key, section),
+                _ => node.places(&mut |place| drop(self.subjects.insert(place, None))),
+            }
+        }
+    }
+
+    fn learn_section(&mut self, section: &str, entries: &Table) {
+        for name in entries.keys() {
+            let is_table = entries.get(name).is_some_and(|node| matches!(node.data, Data::Table(_)));
+            let subject = match section {
+                "sources" => Some(format!("source \"{name}\"")),
+                "jobs" => Some(format!("job \"{name}\"")),
+                "secrets" => Some(format!("secret \"{name}\"")),
+                "limits" if is_table => Some(format!("limit \"{name}\"")),
+                "limits" => Some("limits".to_owned()),
+                "defaults" => Some(format!("defaults.{name}")),
+                _ => None,
+            };
+            let subject: Option<Arc<str>> = subject.map(Arc::from);
+            let mut learn = |place| drop(self.subjects.insert(place, subject.clone()));
+            learn(entries.key_span(name).start);
+            entries.get(name).into_iter().for_each(|node| node.places(&mut learn));
+        }
     }
 
     /// All texts, in the order in which they were added.
@@ -93,50 +143,8 @@ impl Files {
         let before = file.text.as_bytes().get(..span.start - file.base).unwrap_or(file.text.as_bytes());
         (&file.shown, before.iter().filter(|byte| **byte == b'\n').count() + 1)
     }
-}
 
-/// The mistakes found so far.
-#[derive(Default)]
-pub(super) struct Mistakes {
-    found: Vec<(Option<String>, Problem)>,
-}
-
-impl Mistakes {
-    /// Adds a mistake of the plan as a whole.
-    pub(super) fn add(&mut self, problem: Problem) {
-        self.found.push((None, problem));
-    }
-
-    /// Adds mistakes of the plan as a whole.
-    pub(super) fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
-        self.found.extend(problems.into_iter().map(|problem| (None, problem)));
-    }
-
-    /// Adds mistakes of one source, job or limit.
-    pub(super) fn of(&mut self, subject: &str, problems: impl IntoIterator<Item = Problem>) {
-        self.found.extend(problems.into_iter().map(|problem| (Some(subject.to_owned()), problem)));
-    }
-
-    /// Keeps the value, or the mistakes in its place.
-    pub(super) fn keep<T>(&mut self, subject: &str, result: Result<T, Vec<Problem>>) -> Option<T> {
-        result.map_err(|problems| self.of(subject, problems)).ok()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty()
-    }
-
-    /// In order, each place and text once.
-    pub(super) fn into_errors(mut self, files: &Files) -> PlanErrors {
-        self.found.sort_by_key(|(_, problem)| problem.span.start);
-        let mut errors: Vec<PlanError> = Vec::new();
-        for (subject, problem) in self.found {
-            let (file, line) = files.locate(&problem.span);
-            let error = PlanError { file: file.to_owned(), line, subject, message: problem.message };
-            if !errors.contains(&error) {
-                errors.push(error);
-            }
-        }
-        PlanErrors { errors }
+    fn subject(&self, span: &Range<usize>) -> Option<Arc<str>> {
+        self.subjects.range(..=span.start).next_back().and_then(|(_, subject)| subject.clone())
     }
 }

@@ -1,14 +1,16 @@
 //! What a plan says of itself, before its sources and jobs: version, name, time zone, variables, secrets, limits.
 
 use super::keys::{CONCURRENCY, LimitKeys, RunKeys};
-use super::place::Mistakes;
 use super::{NamedLimit, Overrides, RunLimits};
-use crate::expr::{Data, Globals, Node, Problem, Scope, Table, suggest};
+use crate::expr::{Data, Globals, Known, Node, Problem, Scope, Table, suggest};
 use crate::secret::SecretRef;
+use crate::sources::Problems;
 use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -41,67 +43,67 @@ impl RunIdentity {
 }
 
 /// `version = 1`, which every plan says.
-pub(super) fn version(root: &mut Table, mistakes: &mut Mistakes) {
+pub(super) fn version(root: &mut Table, problems: &mut Problems) {
     let span = root.key_span("version");
     let wrong = match root.take("version").map(|node| node.json()) {
         Some(Some(Json::Number(number))) if number.as_i64() == Some(1) => return,
         Some(_) => "`version` must be 1, the only version there is",
+        None if root.has("version") => return,
         None => "`version` is missing: write version = 1",
     };
-    mistakes.add(Problem::new(span, wrong));
+    problems.push(Problem::new(span, wrong));
 }
 
 /// A string of the plan's own.
-pub(super) fn text(root: &mut Table, key: &str, mistakes: &mut Mistakes) -> Option<String> {
-    let node = root.take(key)?;
-    node.read::<String>(key).map_err(|problem| mistakes.add(problem)).ok()
+pub(super) fn text(root: &mut Table, key: &str, problems: &mut Problems) -> Option<String> {
+    root.take(key)?.read(key, problems)
 }
 
 /// `timezone`, by default UTC.
-pub(super) fn timezone(root: &mut Table, mistakes: &mut Mistakes) -> TimeZone {
+pub(super) fn timezone(root: &mut Table, problems: &mut Problems) -> TimeZone {
     let span = root.key_span("timezone");
-    let Some(name) = text(root, "timezone", mistakes) else { return TimeZone::UTC };
+    let Some(name) = text(root, "timezone", problems) else { return TimeZone::UTC };
     TimeZone::get(&name).unwrap_or_else(|_| {
         let problem = Problem::new(span, format!("`timezone`: no time zone is named \"{name}\""));
-        mistakes.add(problem.hint("such as \"Europe/Berlin\" or \"UTC\""));
+        problems.push(problem.hint("such as \"Europe/Berlin\" or \"UTC\""));
         TimeZone::UTC
     })
 }
 
-/// `vars`, each with what those before it are, and with what was given in their place.
+/// `vars`, each with what those before it are, and with what was given in their place; and the names of those that hold
+/// a mistake.
 pub(super) fn vars(
     root: &mut Table,
     overrides: &Overrides,
     run: &RunIdentity,
     zone: &TimeZone,
-    mistakes: &mut Mistakes,
-) -> Globals {
+    problems: &mut Problems,
+) -> (Globals, BTreeSet<String>) {
     let mut globals = Globals { run: run.names(zone), ..Globals::default() };
+    let mut wrong = BTreeSet::new();
     let span = root.key_span("vars");
-    let table = root.take("vars").map_or_else(|| Ok(Table::empty(span.clone())), |node| node.table("`vars`"));
-    let Some(mut table) = table.map_err(|problem| mistakes.add(problem)).ok() else { return globals };
+    let table = root.take("vars").and_then(|node| node.table("`vars`", problems));
+    let mut table = table.unwrap_or_else(|| Table::empty(span.clone()));
     for (name, _) in overrides.vars.iter().filter(|(name, _)| !table.has(name)) {
         let problem = Problem::new(span.clone(), format!("--var {name}: the plan has no such variable"));
-        mistakes.add(problem.hint(suggest(name, table.keys())));
+        problems.push(problem.hint(suggest(name, table.keys())));
     }
     for name in table.keys().into_iter().map(str::to_owned).collect::<Vec<_>>() {
         let mut one = table.split(&[&name]);
-        let scope = Scope::new(Arc::new(globals.clone()));
-        let given =
-            overrides.vars.iter().rev().find(|(other, _)| *other == name).map(|(_, value)| value.as_str());
-        let problems = one.substitute(&scope);
-        let (Some(node), true) = (one.take(&name), problems.is_empty()) else {
-            mistakes.extend(problems);
-            globals.vars.insert(name, Json::Null);
-            continue;
-        };
-        let value = variable(&name, &node, given).unwrap_or_else(|problem| {
-            mistakes.add(problem);
-            Json::Null
-        });
-        globals.vars.insert(name, value);
+        one.substitute(
+            &Known { scope: Scope::new(Arc::new(globals.clone())), wrong: wrong.clone() },
+            problems,
+        );
+        let node = if one.is_wrong(&name) { None } else { one.take(&name) };
+        let given = overrides.vars.iter().rev().find(|(other, _)| *other == name);
+        let given = given.map(|(_, value)| value.as_str());
+        let value = node.map(|node| variable(&name, &node, given));
+        match value.and_then(|value| value.map_err(|problem| problems.push(problem)).ok()) {
+            Some(value) => drop(globals.vars.insert(name, value)),
+            None => drop(wrong.insert(name)),
+        }
     }
-    globals
+    (globals, wrong)
 }
 
 /// A variable's value: given, or from the environment where the plan says so, or the plan's own.
@@ -148,69 +150,55 @@ fn typed(text: &str, like: &Json) -> Result<Json, String> {
     value.ok_or_else(|| format!("must be {expected}, not \"{text}\""))
 }
 
-/// `[secrets]`.
-pub(super) fn secrets(root: &mut Table, mistakes: &mut Mistakes) -> IndexMap<String, SecretRef> {
+/// `[secrets]`; none in the place of one that holds a mistake.
+pub(super) fn secrets(root: &mut Table, problems: &mut Problems) -> IndexMap<String, Option<SecretRef>> {
     let mut secrets = IndexMap::new();
-    for (name, _, node) in section(root, "secrets", mistakes) {
-        let subject = format!("secret \"{name}\"");
+    for (name, _, node) in section(root, "secrets", problems) {
         let uses_secret = node.templates().iter().any(|(template, _)| template.uses("secrets"));
-        match node.read::<SecretRef>(&name) {
-            _ if uses_secret => {
-                let problem = Problem::new(node.span.clone(), "can't be made of another secret");
-                mistakes.of(&subject, [problem]);
-            }
-            Ok(secret) => drop(secrets.insert(name, secret)),
-            Err(problem) => mistakes.of(&subject, [problem]),
-        }
+        let secret = if uses_secret {
+            problems.push(Problem::new(node.span.clone(), "can't be made of another secret"));
+            None
+        } else {
+            node.read(&name, problems)
+        };
+        secrets.insert(name, secret);
     }
     secrets
 }
 
 /// `[limits]` and `[limits.NAME]`.
-pub(super) fn limits(root: &mut Table, mistakes: &mut Mistakes) -> RunLimits {
-    let mut limits = RunLimits { concurrency: CONCURRENCY, deadline: None, named: IndexMap::new() };
+pub(super) fn limits(root: &mut Table, problems: &mut Problems) -> RunLimits {
+    let mut named = IndexMap::new();
     let mut own = Table::empty(root.key_span("limits"));
-    for (name, span, node) in section(root, "limits", mistakes) {
+    for (name, span, node) in section(root, "limits", problems) {
         match node.data {
-            Data::Table(table) => {
-                let limit = named_limit(&format!("limit \"{name}\""), span, &table, mistakes);
-                limits.named.insert(name, limit);
-            }
+            Data::Table(table) => drop(named.insert(name, named_limit(span, table, problems))),
+            Data::Wrong(_) => drop(named.insert(name, NamedLimit { concurrency: None, rate: None })),
             _ => own.insert(&name, span, node),
         }
     }
-    mistakes.of("limits", zero(&own));
-    if let Some(keys) = mistakes.keep("limits", own.read::<RunKeys>(&["concurrency", "deadline"])) {
-        limits.concurrency = keys.concurrency.unwrap_or(CONCURRENCY);
-        limits.deadline = keys.deadline.map(|deadline| deadline.0);
+    let keys: RunKeys = own.read(&["concurrency", "deadline"], problems);
+    RunLimits {
+        concurrency: keys.concurrency.map_or(CONCURRENCY, NonZeroU64::get),
+        deadline: keys.deadline.map(|deadline| deadline.0),
+        named,
     }
-    limits
 }
 
-fn named_limit(subject: &str, span: Range<usize>, table: &Table, mistakes: &mut Mistakes) -> NamedLimit {
-    mistakes.of(subject, zero(table));
-    let keys = mistakes.keep(subject, table.read::<LimitKeys>(&["concurrency", "rate"]));
-    if keys.as_ref().is_some_and(|keys| keys.concurrency.is_none() && keys.rate.is_none()) {
-        mistakes.of(subject, [Problem::new(span, "needs `concurrency` or `rate`")]);
+fn named_limit(span: Range<usize>, mut table: Table, problems: &mut Problems) -> NamedLimit {
+    let keys: LimitKeys = table.read(&["concurrency", "rate"], problems);
+    if table.keys().is_empty() {
+        problems.push(Problem::new(span, "needs `concurrency` or `rate`"));
     }
-    let keys = keys.unwrap_or_default();
-    NamedLimit { concurrency: keys.concurrency, rate: keys.rate }
+    NamedLimit { concurrency: keys.concurrency.map(NonZeroU64::get), rate: keys.rate }
 }
 
 /// The entries of a part of the plan.
 pub(super) fn section(
     root: &mut Table,
     key: &str,
-    mistakes: &mut Mistakes,
+    problems: &mut Problems,
 ) -> Vec<(String, Range<usize>, Node)> {
-    let table = root.take(key).map(|node| node.table(&format!("`{key}`")));
-    let table = table.and_then(|table| table.map_err(|problem| mistakes.add(problem)).ok());
+    let table = root.take(key).and_then(|node| node.table(&format!("`{key}`"), problems));
     table.into_iter().flat_map(Table::into_entries).collect()
-}
-
-/// A concurrency of nothing would wait for ever.
-pub(super) fn zero(table: &Table) -> Option<Problem> {
-    let node = table.get("concurrency")?;
-    let zero = node.json().is_some_and(|number| number == 0);
-    zero.then(|| Problem::new(node.span.clone(), "`concurrency` must be 1 or more"))
 }

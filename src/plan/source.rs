@@ -2,28 +2,35 @@
 
 use super::bounds::{BOUNDS, Bounds, Timeouts};
 use super::load::Reading;
-use super::{PlanSource, check, setup};
-use crate::expr::{Node, Problem, Table, suggest};
-use crate::sources::{Kind, Surroundings, kinds};
+use super::{PlanSource, check};
+use crate::expr::{Problem, Table, nearest, suggest};
+use crate::sources::{Kind, Problems, Surroundings, kinds};
+use std::num::NonZeroU64;
 
-/// Reads one source, into which its kind's defaults have been merged.
-pub(super) fn read(name: &str, mut table: Table, reading: &Reading<'_>) -> Result<PlanSource, Vec<Problem>> {
+/// Reads one source, into which its kind's defaults have been merged: as far as it can be read, and nothing only where
+/// its kind is not known.
+pub(super) fn read(
+    name: &str,
+    mut table: Table,
+    reading: &Reading<'_>,
+    problems: &mut Problems,
+) -> Option<PlanSource> {
     let secrets = check::used_secrets(&table);
-    let kind = kind(&mut table)?;
-    let own = table.split(&BOUNDS);
-    let mut problems = check::unknown_keys(&mut table, &BOUNDS, &kind.schemas().0);
-    let bounds: Bounds = own.read(&BOUNDS).unwrap_or_else(|more| {
-        problems.extend(more);
-        Bounds::default()
-    });
-    problems.extend(check::limits(&own, reading));
-    problems.extend(setup::zero(&own));
-    make(name, kind, (bounds, secrets), table, reading, problems)
+    let kind = kind(&mut table, problems);
+    check::unknown_keys(&mut table, check::source_keys(kind), problems);
+    let mut own = table.split(&BOUNDS);
+    check::limits(&own, reading, problems);
+    let bounds: Bounds = own.read(&BOUNDS, problems);
+    Some(make(name, kind?, (bounds, secrets), table, reading, problems))
 }
 
 /// A source that nobody wrote down, as the kind has it built in.
-pub(super) fn built_in(kind: &'static dyn Kind, reading: &Reading<'_>) -> Result<PlanSource, Vec<Problem>> {
-    make(kind.name(), kind, Default::default(), Table::empty(0..0), reading, Vec::new())
+pub(super) fn built_in(
+    kind: &'static dyn Kind,
+    reading: &Reading<'_>,
+    problems: &mut Problems,
+) -> PlanSource {
+    make(kind.name(), kind, Default::default(), Table::empty(0..0), reading, problems)
 }
 
 fn make(
@@ -32,37 +39,42 @@ fn make(
     (bounds, secrets): (Bounds, Vec<String>),
     table: Table,
     reading: &Reading<'_>,
-    mut problems: Vec<Problem>,
-) -> Result<PlanSource, Vec<Problem>> {
+    problems: &mut Problems,
+) -> PlanSource {
     let connect_timeout = Timeouts::of(None, bounds.timeout).connect;
-    let source = kind.source(name, table, &Surroundings { folder: reading.folder, connect_timeout });
-    match source {
-        Ok(source) if problems.is_empty() => Ok(PlanSource {
-            name: name.to_owned(),
-            kind: kind.name(),
-            built_in: kind.built_in(),
-            concurrency: bounds.concurrency.unwrap_or_else(|| kind.concurrency()),
-            source,
-            bounds,
-            secrets,
-        }),
-        Ok(_) => Err(problems),
-        Err(more) => {
-            problems.extend(more);
-            Err(problems)
-        }
+    let surroundings = Surroundings { folder: reading.folder, connect_timeout };
+    PlanSource {
+        name: name.to_owned(),
+        kind: kind.name(),
+        built_in: kind.built_in(),
+        concurrency: bounds.concurrency.map_or_else(|| kind.concurrency(), NonZeroU64::get),
+        source: kind.source(name, table, &surroundings, problems),
+        bounds,
+        secrets,
     }
 }
 
-fn kind(table: &mut Table) -> Result<&'static dyn Kind, Vec<Problem>> {
-    let known = || kinds().filter(|kind| !kind.built_in());
-    let span = table.key_span("kind");
-    let Some(name) = table.take("kind").as_ref().and_then(Node::text).map(str::to_owned) else {
-        let names = known().map(|kind| format!("\"{}\"", kind.name())).collect::<Vec<_>>().join(", ");
-        return Err(vec![Problem::new(span, "`kind` is missing").hint(format!("one of {names}"))]);
+/// The kind that it says, or is likely to mean.
+fn kind(table: &mut Table, problems: &mut Problems) -> Option<&'static dyn Kind> {
+    check::misspelt(table, "kind", check::source_keys(None), problems);
+    let kinds = || kinds().filter(|kind| !kind.built_in());
+    let names = || kinds().map(|kind| kind.name());
+    let place = table.key_span("kind");
+    let wrong = |message: &str, hint: String| Problem::new(place, message).hint(hint);
+    let all = || names().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let Some(node) = table.take("kind") else {
+        if !table.has("kind") {
+            problems.push(wrong("`kind` is missing", format!("one of {}", all())));
+        }
+        return None;
     };
-    known().find(|kind| kind.name() == name).ok_or_else(|| {
-        let problem = Problem::new(span, format!("unknown kind \"{name}\""));
-        vec![problem.hint(suggest(&name, known().map(|kind| kind.name())))]
-    })
+    let Some(name) = node.text() else {
+        problems.push(wrong("`kind` must be the name of one", format!("one of {}", all())));
+        return None;
+    };
+    if !names().any(|known| known == name) {
+        problems.push(wrong(&format!("unknown kind \"{name}\""), suggest(name, names())));
+    }
+    let meant = names().find(|known| *known == name).or_else(|| nearest(name, names()))?;
+    kinds().find(|kind| kind.name() == meant)
 }

@@ -1,3 +1,4 @@
+mod consequences;
 mod items;
 mod mistakes;
 
@@ -238,6 +239,8 @@ fn included_files_bring_sources_and_jobs() {
     plan.toml:2: `include`: none.toml: No such file or directory (os error 2)
     in/a.toml:2: `vars` can't stand in an included file
       (only [sources.NAME] and [jobs.NAME] can)
+    in/b.toml:2: job "root": is there already: plan.toml:3
+    in/b.toml:5: job "y": `sleep`: "s" is not a duration such as "30s", "5m" or "1h30m"
     "#);
     let second = [("plan.toml", "version = 1\ninclude = ['b.toml']\n[jobs.root]\nsleep = '1s'"), broken[2]];
     let second = [second[0], ("b.toml", second[1].1)];

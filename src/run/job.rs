@@ -15,6 +15,7 @@ use crate::output::{Join, Part};
 use crate::plan::{self, Job};
 use crate::sources::SourceError;
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -221,7 +222,7 @@ fn stream(job: &Arc<JobRun>, items: Fed<ItemCall>) -> Outcomes<Fetched, SourceEr
         .advice(|error: &SourceError| error.advice)
         .describe(describe)
         .brought(|fetched: &Fetched| fetched.brought.clone());
-    if let Some(most) = plan.bounds.concurrency {
+    if let Some(most) = plan.bounds.concurrency.map(NonZeroU64::get) {
         gather = gather.concurrency(most);
     }
     if let Some(rate) = plan.bounds.rate {

@@ -121,9 +121,11 @@ struct Settings {
 }
 
 fn read(toml: &str) -> Result<SecretRef, String> {
-    let table = Table::parse(toml).map_err(|problems| problems[0].message.clone())?;
-    let settings = table.read::<Settings>(&["password"]).map_err(|problems| problems[0].message.clone())?;
-    settings.password.ok_or_else(|| "nothing".to_owned())
+    let mut table = Table::parse(toml).map_err(|problems| problems[0].message.clone())?;
+    let mut problems = Vec::new();
+    let settings = table.read::<Settings>(&["password"], &mut problems);
+    let wrong = || problems.first().map_or_else(|| "nothing".to_owned(), |problem| problem.message.clone());
+    settings.password.ok_or_else(wrong)
 }
 
 fn resolve(toml: &str, folder: &std::path::Path) -> Result<String, String> {

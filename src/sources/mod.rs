@@ -53,13 +53,15 @@ pub trait Kind: Send + Sync {
     /// have in common. Their `properties` are the keys that are known.
     fn schemas(&self) -> (schemars::Schema, schemars::Schema);
 
-    /// Checks a source's settings and makes the source. Connects to nothing.
+    /// Checks a source's settings and makes the source, connecting to nothing. Where something is wrong it is told, and
+    /// the source is made without it: it will check its jobs' keys, and never run.
     fn source(
         &self,
         name: &str,
         settings: Table,
         surroundings: &Surroundings,
-    ) -> Result<Arc<dyn Source>, Problems>;
+        problems: &mut Problems,
+    ) -> Arc<dyn Source>;
 }
 
 /// What the plan knows that a source may need to read its settings.
@@ -78,8 +80,9 @@ pub trait Source: Send + Sync {
     /// Where it is, without credentials: `postgres://db.example:5432/shop`.
     fn target(&self) -> String;
 
-    /// Checks a job's own keys and makes the operation of them. Connects to nothing.
-    fn operation(&self, job: &str, keys: Table) -> Result<Box<dyn Operation>, Problems>;
+    /// Checks a job's own keys and makes the operation of them, connecting to nothing. All that is wrong is told. None
+    /// without what it takes to make one; that one key says what to do, and no other, was looked at before.
+    fn operation(&self, job: &str, keys: Table, problems: &mut Problems) -> Option<Box<dyn Operation>>;
 
     /// Connects and logs in, and asks for nothing else: for `check --connect`.
     fn connect<'a>(
@@ -119,9 +122,6 @@ pub trait Operation: Send + Sync {
 
     /// Fills in the expressions for one item. For a listed item its entry is in the scope as `item`, too.
     fn request(&self, scope: &Scope, entry: Option<&Entry>) -> Result<Box<dyn Request>, SourceError>;
-
-    /// The names of the other jobs that its expressions refer to.
-    fn references(&self) -> Vec<String>;
 }
 
 /// A listing whose entries are a job's items.

@@ -156,3 +156,20 @@ fn a_file_with_a_broken_line_says_which() {
     let error = error.replace(&format!("{}/", folder.0.path().display()), "");
     assert_eq!(error, "a.jsonl:2: expected value at line 1 column 7");
 }
+
+#[test]
+fn a_job_waits_for_what_it_refers_to_wherever_that_stands() {
+    let results: String =
+        ["a", "b", "c", "d", "e"].map(|name| format!("[jobs.{name}]\nsource = 'api'\nget = 'x'\n")).concat();
+    let plan = load(&jobs(&format!(
+        r#"{results}[jobs.all]
+source = "api"
+post = "${{{{ jobs.a.json.url }}}}"
+params = {{ x = "${{{{ jobs.b.json.n }}}}" }}
+headers = {{ y = "${{{{ jobs.c.json.n }}}}" }}
+json = ["${{{{ jobs.d.json.n }}}}", {{ deep = "${{{{ jobs.a.json.n }}}}" }}]
+for_each = "${{{{ jobs.e.json.list }}}}"
+"#
+    )));
+    assert_eq!(plan.unwrap().job("all").unwrap().needs, ["a", "b", "c", "d", "e"]);
+}

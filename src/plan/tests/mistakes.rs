@@ -6,15 +6,15 @@ use std::path::Path;
 #[test]
 fn mistakes_of_the_whole_plan() {
     insta::assert_snapshot!(errors("nmae = 'x'\ntimezone = 'Europe/Nowhere'\nlimits = { concurrency = 0, deadline = 5, x = {} }\n[defaults.htp]\n[sources]\n[jobs.'a b']\nsleep = '1s'"), @r#"
-    plan.toml:1: `version` is missing: write version = 1
     plan.toml:1: unknown key `nmae`
       (did you mean `name`?)
+    plan.toml:1: `version` is missing: write version = 1
     plan.toml:2: `timezone`: no time zone is named "Europe/Nowhere"
       (such as "Europe/Berlin" or "UTC")
-    plan.toml:3: limits: `concurrency` must be 1 or more
+    plan.toml:3: limits: `concurrency` must be a whole number, 1 or more, not 0
     plan.toml:3: limits: `deadline`: 5 needs a unit: write a duration such as "30s", "5m" or "1h30m"
     plan.toml:3: limit "x": needs `concurrency` or `rate`
-    plan.toml:4: `defaults.htp`: no kind of source is named so
+    plan.toml:4: defaults.htp: no kind of source is named so
       (did you mean `http`?)
     plan.toml:6: job "a b": a name is made of letters, digits, `-`, `_` and `.`
     "#);
@@ -62,7 +62,7 @@ get = "y"
     plan.toml:9: source "c": unknown limit "slwo"
       (write [limits.slwo] with its `concurrency` or `rate`)
     plan.toml:10: source "c": `rate`: 20 needs a unit: write a rate such as "20/s" or "100/m"
-    plan.toml:11: source "c": `concurrency` must be 1 or more
+    plan.toml:11: source "c": `concurrency` must be a whole number, 1 or more, not 0
     plan.toml:13: source "d": unknown kind "sleep"
       (known: http, sftp, postgres, sqlite)
     "#);
@@ -103,9 +103,10 @@ timeout = "5s"
 "#)), @r#"
     plan.toml:9: job "one": unknown source "aip"
       (did you mean `api`?)
-    plan.toml:11: job "two": needs one of `get`, `head`, `post`, `put`, `patch`, `delete`: what to do at the source
     plan.toml:13: job "two": unknown key `gett`
       (did you mean `get`?)
+    plan.toml:14: job "two": unknown job "on"
+      (did you mean `one`?)
     plan.toml:18: job "three": `get` and `post` can't stand together: a job is one operation
     plan.toml:19: job "three": unknown limit "slwo"
       (did you mean `slow`?)
@@ -245,16 +246,19 @@ source = "api"
 get = "${{ jobs.a.json.url }}"
 output = "${{ secrets.x }}"
 "#)), @r#"
-    plan.toml:12: job "b": b and a have one output: out//./a.json
-    plan.toml:16: job "c": all items would write one `output`
+    plan.toml:15: job "b": b and a have one output: out//./a.json
+    plan.toml:20: job "c": all items would write one `output`
       (use `item` in it, or { file = "..", join = true })
-    plan.toml:21: job "d": d[1,2] and d[1,1] have one output: out/1.json
-    plan.toml:26: job "e": `output` is a folder, but its results have no names of their own
+    plan.toml:25: job "d": d[1,2] and d[1,1] have one output: out/1.json
+    plan.toml:29: job "e": `output` is a folder, but its results have no names of their own
       (name the file: output = "out/${{ item }}.json")
-    plan.toml:30: job "f": `output`: a value makes ".." a part of the path of an output
+    plan.toml:34: job "f": `output`: a value makes ".." a part of the path of an output
+    plan.toml:37: job "g": refers to job "a", whose result goes to its `output` and is not kept
     plan.toml:38: job "g": `output`: "../g" is not below the output folder
       (outputs are under the plan's folder; --output-dir moves them)
+    plan.toml:41: job "h": refers to job "a", whose result goes to its `output` and is not kept
     plan.toml:42: job "h": `output` is a folder, and `join` makes one file
+    plan.toml:45: job "i": refers to job "a", whose result goes to its `output` and is not kept
     plan.toml:46: job "i": unknown secret `secrets.x`
       (write x = { env = ".." } under [secrets])
     plan.toml:46: job "i": `output` can't hold a secret
@@ -277,8 +281,8 @@ source = "api"
 get = "${{ jobs.d.json.url }}"
 "#
     )), @r#"
-    plan.toml:12: job "b": refers to job "a", whose result goes to its `output` and is not kept
-    plan.toml:15: job "c": unknown job "d"
+    plan.toml:14: job "b": refers to job "a", whose result goes to its `output` and is not kept
+    plan.toml:17: job "c": unknown job "d"
       (known: a, b)
     "#);
 }

@@ -91,20 +91,16 @@ pub(super) struct HttpOperation {
 }
 
 impl HttpOperation {
-    /// Reads and checks a job's keys.
-    pub(super) fn new(source: Arc<Common>, table: &Table) -> Result<HttpOperation, Problems> {
-        let mut keys: Keys = table.read(JOB_KEYS)?;
-        let mut problems = wrong_headers(&keys.headers, table);
-        problems.extend(more_than_one(table, &BODIES));
-        problems.extend(more_than_one(table, OPERATIONS));
-        let Some((method, path)) = keys.take_path() else {
-            let why = format!("needs one of {}", list(OPERATIONS));
-            problems.push(Problem::new(table.span(), why));
-            return Err(problems);
-        };
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+    /// Reads and checks a job's keys. None without one that says what to do.
+    pub(super) fn new(
+        source: Arc<Common>,
+        mut table: Table,
+        problems: &mut Problems,
+    ) -> Option<HttpOperation> {
+        let mut keys: Keys = table.read(JOB_KEYS, problems);
+        problems.extend(wrong_headers(&keys.headers, &table));
+        problems.extend(two_bodies(&table));
+        let (method, path) = keys.take_path()?;
         let body = match (keys.json, keys.form, keys.body) {
             (Some(json), ..) => Some(Outgoing::Json(json)),
             (_, Some(form), _) => Some(Outgoing::Form(form)),
@@ -112,7 +108,7 @@ impl HttpOperation {
         };
         let expected = keys.expect.status.unwrap_or_default();
         let max_bytes = keys.max_bytes.map_or(MAX_BYTES, |size| size.0);
-        Ok(HttpOperation {
+        Some(HttpOperation {
             source,
             method,
             path,
@@ -181,15 +177,6 @@ impl Operation for HttpOperation {
     fn request(&self, scope: &Scope, _entry: Option<&Entry>) -> Result<Box<dyn Request>, SourceError> {
         Ok(Box::new(self.fill(scope)?))
     }
-
-    fn references(&self) -> Vec<String> {
-        let mut jobs: Vec<String> = self.headers.values().chain([&self.path]).flat_map(Text::jobs).collect();
-        jobs.extend(self.params.values().flat_map(Tree::jobs));
-        jobs.extend(self.body.as_ref().map(Outgoing::jobs).unwrap_or_default());
-        jobs.sort();
-        jobs.dedup();
-        jobs
-    }
 }
 
 impl Keys {
@@ -206,12 +193,8 @@ impl Keys {
     }
 }
 
-fn more_than_one(table: &Table, keys: &[&str]) -> Option<Problem> {
-    let mut there = keys.iter().filter(|key| table.has(key));
+fn two_bodies(table: &Table) -> Option<Problem> {
+    let mut there = BODIES.iter().filter(|key| table.has(key));
     let (first, second) = (there.next()?, there.next()?);
     Some(Problem::new(table.key_span(second), format!("must have one of `{first}` and `{second}`, not both")))
-}
-
-fn list(keys: &[&str]) -> String {
-    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
 }

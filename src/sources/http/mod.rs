@@ -55,7 +55,8 @@ impl Kind for Http {
         _name: &str,
         settings: Table,
         surroundings: &Surroundings,
-    ) -> Result<Arc<dyn Source>, Problems> {
-        Ok(Arc::new(source::HttpSource::new(&settings, surroundings)?))
+        problems: &mut Problems,
+    ) -> Arc<dyn Source> {
+        Arc::new(source::HttpSource::new(settings, surroundings, problems))
     }
 }

@@ -49,15 +49,6 @@ impl Outgoing {
         }
         Ok(OutgoingBytes { bytes: Bytes::from(text), kind, secret })
     }
-
-    /// The names of the jobs it refers to.
-    pub(super) fn jobs(&self) -> Vec<String> {
-        match self {
-            Outgoing::Json(tree) => tree.jobs(),
-            Outgoing::Form(fields) => fields.values().flat_map(Tree::jobs).collect(),
-            Outgoing::Text(text) => text.jobs(),
-        }
-    }
 }
 
 fn json_text(tree: &Tree, scope: &Scope) -> Result<String, SourceError> {

@@ -63,17 +63,17 @@ pub(super) enum Proxy {
 
 impl Settings {
     /// Reads and checks them.
-    pub(super) fn read(table: &Table) -> Result<Settings, Problems> {
-        let settings: Settings = table.read(SOURCE_KEYS)?;
-        let mut problems = Vec::new();
+    pub(super) fn read(table: &mut Table, problems: &mut Problems) -> Settings {
+        let settings: Settings = table.read(SOURCE_KEYS, problems);
         let mut found = |key: &str, why: Option<String>| {
             problems.extend(why.map(|why| Problem::new(table.key_span(key), why)));
         };
         found("base_url", settings.base_url.as_ref().and_then(wrong_base));
-        found("auth", settings.auth.as_ref().and_then(|auth| wrong_auth(auth, &settings.headers)));
+        let whole = settings.auth.as_ref().filter(|_| !table.is_wrong("auth"));
+        found("auth", whole.and_then(|auth| wrong_auth(auth, &settings.headers)));
         found("redirects", settings.redirects.and_then(too_many_redirects));
         problems.extend(wrong_headers(&settings.headers, table));
-        if problems.is_empty() { Ok(settings) } else { Err(problems) }
+        settings
     }
 
     /// What the client needs of them. Reads `ca_file`.
@@ -81,15 +81,16 @@ impl Settings {
         &self,
         table: &Table,
         surroundings: &Surroundings,
-    ) -> Result<ClientSettings, Problems> {
-        let roots =
-            self.ca_file.as_ref().map(|path| read_roots(&located(path, surroundings.folder))).transpose();
-        Ok(ClientSettings {
-            roots: roots
-                .map_err(|why| vec![Problem::new(table.key_span("ca_file"), format!("`ca_file`: {why}"))])?,
+        problems: &mut Problems,
+    ) -> ClientSettings {
+        let roots = self.ca_file.as_ref().map(|path| read_roots(&located(path, surroundings.folder)));
+        let mut wrong =
+            |why| problems.push(Problem::new(table.key_span("ca_file"), format!("`ca_file`: {why}")));
+        ClientSettings {
+            roots: roots.and_then(|roots| roots.map_err(&mut wrong).ok()),
             connect_timeout: surroundings.connect_timeout,
             environment_proxy: self.proxy == Proxy::Environment,
-        })
+        }
     }
 }
 

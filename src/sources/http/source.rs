@@ -35,10 +35,10 @@ pub(super) struct Common {
 
 impl HttpSource {
     /// Makes a source of its settings.
-    pub(super) fn new(table: &Table, surroundings: &Surroundings) -> Result<HttpSource, Problems> {
-        let settings = Settings::read(table)?;
-        let client = Arc::new(LazyClient::new(settings.client(table, surroundings)?));
-        Ok(HttpSource(Arc::new(Common { settings, folder: surroundings.folder.to_owned(), client })))
+    pub(super) fn new(mut table: Table, surroundings: &Surroundings, problems: &mut Problems) -> HttpSource {
+        let settings = Settings::read(&mut table, problems);
+        let client = Arc::new(LazyClient::new(settings.client(&table, surroundings, problems)));
+        HttpSource(Arc::new(Common { settings, folder: surroundings.folder.to_owned(), client }))
     }
 }
 
@@ -50,8 +50,8 @@ impl Source for HttpSource {
         shown.unwrap_or_else(|| base.source())
     }
 
-    fn operation(&self, _job: &str, keys: Table) -> Result<Box<dyn Operation>, Problems> {
-        Ok(Box::new(HttpOperation::new(Arc::clone(&self.0), &keys)?))
+    fn operation(&self, _job: &str, keys: Table, problems: &mut Problems) -> Option<Box<dyn Operation>> {
+        Some(Box::new(HttpOperation::new(Arc::clone(&self.0), keys, problems)?))
     }
 
     /// Asks for the head of `base_url`, without login: any answer shows that the host is there and can be trusted.

@@ -69,14 +69,6 @@ impl Text {
             Text::Secret(fetched) => fetched.origin.origin(),
         }
     }
-
-    /// The names of the jobs it refers to.
-    pub(super) fn jobs(&self) -> Vec<String> {
-        match self {
-            Text::Template(template) => template.jobs(),
-            Text::Secret(_) => Vec::new(),
-        }
-    }
 }
 
 impl Fetched {

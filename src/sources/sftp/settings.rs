@@ -88,15 +88,15 @@ impl Pins {
 
 impl Settings {
     /// Reads and checks them.
-    pub(super) fn read(table: &Table) -> Result<Settings, Problems> {
-        let settings: Settings = table.read(SOURCE_KEYS)?;
-        let mut problems = Vec::new();
+    pub(super) fn read(mut table: Table, problems: &mut Problems) -> Settings {
+        let settings: Settings = table.read(SOURCE_KEYS, problems);
         let mut wrong = |key: &str, is_wrong: bool, why: &str| {
             if is_wrong {
                 problems.push(Problem::new(table.key_span(key), why));
             }
         };
-        wrong("host", settings.host.as_ref().is_none_or(String::is_empty), "needs `host`");
+        let is_nowhere = !table.has("host") || settings.host.as_ref().is_some_and(String::is_empty);
+        wrong("host", is_nowhere, "needs `host`");
         wrong("port", settings.port == Some(0), "`port` must be 1 to 65535");
         let pins = settings.host_key.as_ref().map(Pins::list);
         wrong(
@@ -108,9 +108,9 @@ impl Settings {
         wrong("connections", !(1..=MOST_CONNECTIONS).contains(&connections), "`connections` must be 1 to 8");
         let is_short = settings.keepalive.is_some_and(|keepalive| keepalive.0 < Duration::from_secs(1));
         wrong("keepalive", is_short, "`keepalive` must be at least 1s");
-        let is_idle = settings.passphrase.is_some() && settings.key.is_none();
+        let is_idle = settings.passphrase.is_some() && !table.has("key");
         wrong("passphrase", is_idle, "`passphrase` opens a `key`, and there is none");
-        if problems.is_empty() { Ok(settings) } else { Err(problems) }
+        settings
     }
 
     /// Where they lead, and over how many connections.

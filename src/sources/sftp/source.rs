@@ -44,8 +44,9 @@ impl Kind for Sftp {
         _: &str,
         table: Table,
         surroundings: &Surroundings<'_>,
-    ) -> Result<Arc<dyn Source>, Problems> {
-        let settings = Settings::read(&table)?;
+        problems: &mut Problems,
+    ) -> Arc<dyn Source> {
+        let settings = Settings::read(table, problems);
         let (target, connections) = settings.target(surroundings);
         let (folder, names) = (surroundings.folder.to_owned(), target.clone());
         let scope: Arc<OnceLock<Scope>> = Arc::default();
@@ -54,7 +55,7 @@ impl Kind for Sftp {
             let bare = || Scope::new(Arc::new(Globals::default()));
             credentials::read(&settings, &names, known.get_or_init(bare), &folder)
         };
-        Ok(Arc::new(SftpSource { pool: Pool::new(target, connections, Box::new(resolve)), scope }))
+        Arc::new(SftpSource { pool: Pool::new(target, connections, Box::new(resolve)), scope })
     }
 }
 
@@ -70,14 +71,14 @@ impl Source for SftpSource {
         self.pool.target.name.clone()
     }
 
-    fn operation(&self, _: &str, table: Table) -> Result<Box<dyn Operation>, Problems> {
-        let keys: Keys = table.read(super::settings::JOB_KEYS)?;
-        let Some(path) = keys.fetch else { return Err(vec![Problem::new(table.span(), "needs `fetch`")]) };
+    fn operation(&self, _: &str, mut table: Table, problems: &mut Problems) -> Option<Box<dyn Operation>> {
+        let keys: Keys = table.read(super::settings::JOB_KEYS, problems);
+        let path = keys.fetch?;
         if let Some(Err(why)) = path.literal().map(Wanted::parse) {
-            return Err(vec![Problem::new(table.key_span("fetch"), format!("`fetch`: {why}"))]);
+            problems.push(Problem::new(table.key_span("fetch"), format!("`fetch`: {why}")));
         }
         let (pool, scope) = (self.pool.clone(), self.scope.clone());
-        Ok(Box::new(Fetch { pool, scope, path, flatten: keys.flatten }))
+        Some(Box::new(Fetch { pool, scope, path, flatten: keys.flatten }))
     }
 
     fn connect<'a>(
@@ -133,10 +134,6 @@ impl Operation for Fetch {
             None => (self.text(scope)?.into_bytes(), None),
         };
         Ok(Box::new(Get { pool: self.pool.clone(), path, size }))
-    }
-
-    fn references(&self) -> Vec<String> {
-        self.path.jobs()
     }
 }
 

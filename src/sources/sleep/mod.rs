@@ -56,8 +56,8 @@ impl Kind for Sleep {
         (schemars::schema_for!(Settings), schemars::schema_for!(Keys))
     }
 
-    fn source(&self, _: &str, _: Table, _: &Surroundings) -> Result<Arc<dyn Source>, Problems> {
-        Ok(Arc::new(Here))
+    fn source(&self, _: &str, _: Table, _: &Surroundings, _: &mut Problems) -> Arc<dyn Source> {
+        Arc::new(Here)
     }
 }
 
@@ -69,14 +69,12 @@ impl Source for Here {
         "sleep".to_owned()
     }
 
-    fn operation(&self, _: &str, keys: Table) -> Result<Box<dyn Operation>, Problems> {
-        let span = keys.key_span("sleep");
-        let missing = || vec![Problem::new(keys.span(), "`sleep` is missing: how long to sleep")];
-        let duration = keys.read::<Keys>(&["sleep"])?.sleep.ok_or_else(missing)?;
+    fn operation(&self, _: &str, mut keys: Table, problems: &mut Problems) -> Option<Box<dyn Operation>> {
+        let duration = keys.read::<Keys>(&["sleep"], problems).sleep?;
         if let Some(Err(error)) = duration.literal().map(str::parse::<Span>) {
-            return Err(vec![Problem::new(span, format!("`sleep`: {error}"))]);
+            problems.push(Problem::new(keys.key_span("sleep"), format!("`sleep`: {error}")));
         }
-        Ok(Box::new(Nap { duration }))
+        Some(Box::new(Nap { duration }))
     }
 
     fn connect<'a>(&'a self, _: &'a Context, _: &'a Scope) -> BoxFuture<'a, Result<(), SourceError>> {
@@ -95,10 +93,6 @@ impl Operation for Nap {
         let span: Span =
             text.parse().map_err(|error| SourceError::new("expression", format!("`sleep`: {error}")))?;
         Ok(Box::new(For(span)))
-    }
-
-    fn references(&self) -> Vec<String> {
-        self.duration.jobs()
     }
 }
 

@@ -74,66 +74,63 @@ pub(super) fn operation(
     database: Arc<dyn Database>,
     place: &Place,
     job: &str,
-    table: &Table,
-) -> Result<Box<dyn Operation>, Problems> {
-    let keys: Keys = table.read(KEYS)?;
-    let problem =
-        |key: &str, message: &str| vec![Problem { span: table.key_span(key), message: message.to_owned() }];
-    let write = write(&keys, place).map_err(|why| problem("write", why))?;
+    mut table: Table,
+    problems: &mut Problems,
+) -> Option<Box<dyn Operation>> {
+    let keys: Keys = table.read(KEYS, problems);
+    let mut wrong = |key: &str, why: String| problems.push(Problem::new(table.key_span(key), why));
+    if keys.write.is_some() && keys.write == keys.read_only {
+        wrong("write", "`write` and `read_only` contradict each other".to_owned());
+    }
+    // Parameters that hold a mistake can't be held against the query's.
+    let params = (!table.is_wrong("params")).then_some(&keys.params);
     let text = match (&keys.query, keys.query_file) {
-        (Some(query), None) => {
-            let statement =
-                statement(query, &*database, &keys.params).map_err(|why| problem("query", &why))?;
-            Text::Here(statement)
+        (Some(query), _) => {
+            statement(query, &*database, params).map_err(|why| wrong("query", why)).ok().map(Text::Here)?
         }
-        (None, Some(file)) => Text::File(file),
-        _ => return Err(problem("query", "a job at a database has either `query` or `query_file`")),
+        (None, file) => Text::File(file?),
     };
-    let query = Query {
+    if let Err(why) = check_file(&text, &*database, &place.folder, params) {
+        wrong("query_file", why);
+    }
+    Some(Box::new(Query {
         database,
         job: job.to_owned(),
         folder: place.folder.to_path_buf(),
         text,
+        write: keys.write.or(keys.read_only.map(|read_only| !read_only)).unwrap_or(!place.read_only),
         params: keys.params,
-        write,
-    };
-    query.check_files().map_err(|why| problem("query_file", &why))?;
-    Ok(Box::new(query))
+    }))
 }
 
-fn write(keys: &Keys, place: &Place) -> Result<bool, &'static str> {
-    match (keys.write, keys.read_only) {
-        (Some(write), Some(read_only)) if write == read_only => {
-            Err("`write` and `read_only` contradict each other")
-        }
-        (Some(write), _) => Ok(write),
-        (None, Some(read_only)) => Ok(!read_only),
-        (None, None) => Ok(!place.read_only),
-    }
-}
-
-fn statement(query: &Template, database: &dyn Database, params: &Params<Tree>) -> Result<Statement, String> {
+fn statement(
+    query: &Template,
+    database: &dyn Database,
+    params: Option<&Params<Tree>>,
+) -> Result<Statement, String> {
     let Some(text) = query.literal() else {
         return Err("`${{` can't stand in a query: what is pasted into SQL becomes SQL\n  \
             (write `:name` in the query, and `params = { name = \"${{ .. }}\" }`)"
             .to_owned());
     };
-    let statement = Statement::read(text, database.dialect(), params.named())?;
-    params.check(&statement)?;
-    Ok(statement)
+    checked(text, database, params)
+}
+
+/// A query's file that is known and there is checked before the run, too.
+fn check_file(
+    text: &Text,
+    database: &dyn Database,
+    folder: &Path,
+    params: Option<&Params<Tree>>,
+) -> Result<(), String> {
+    let Text::File(template) = text else { return Ok(()) };
+    match template.literal().filter(|path| !files::is_glob(path)) {
+        Some(path) => read(database, &folder.join(path), params).map(drop).map_err(|error| error.message),
+        None => Ok(()),
+    }
 }
 
 impl Query {
-    /// A query's file that is known and there is checked before the run, too.
-    fn check_files(&self) -> Result<(), String> {
-        let Text::File(template) = &self.text else { return Ok(()) };
-        let Some(path) = template.literal() else { return Ok(()) };
-        if files::is_glob(path) {
-            return Ok(());
-        }
-        read(&*self.database, &self.folder.join(path), &self.params).map(drop).map_err(|error| error.message)
-    }
-
     fn file(
         &self,
         template: &Template,
@@ -180,17 +177,6 @@ impl Operation for Query {
             scope: scope.clone(),
         }))
     }
-
-    fn references(&self) -> Vec<String> {
-        let file = match &self.text {
-            Text::File(template) => template.jobs(),
-            Text::Here(_) => Vec::new(),
-        };
-        let mut jobs: Vec<String> = self.params.jobs().into_iter().chain(file).collect();
-        jobs.sort();
-        jobs.dedup();
-        jobs
-    }
 }
 
 /// One item's query, with everything filled in but the file's text.
@@ -215,7 +201,7 @@ impl Asked {
             Source::File(path) => {
                 let (database, path, params) =
                     (Arc::clone(&self.database), path.clone(), self.params.clone());
-                let read = context.blocking(move |_| read(&*database, &path, &params)).await;
+                let read = context.blocking(move |_| read(&*database, &path, Some(&params))).await;
                 let statement = read?;
                 let values = self.params.values(&statement);
                 (statement, values)
@@ -254,11 +240,20 @@ impl Request for Asked {
 }
 
 /// Reads a file's statement and looks whether the parameters are its. Blocking.
-fn read<T>(database: &dyn Database, path: &Path, params: &Params<T>) -> Result<Statement, SourceError> {
+fn read<T>(
+    database: &dyn Database,
+    path: &Path,
+    params: Option<&Params<T>>,
+) -> Result<Statement, SourceError> {
     let text = files::read(path)?;
     let in_file = |why: String| SourceError::new("sql", format!("{}: {why}", path.display()));
-    let statement = Statement::read(&text, database.dialect(), params.named()).map_err(in_file)?;
-    params.check(&statement).map_err(in_file)?;
+    checked(&text, database, params).map_err(in_file)
+}
+
+/// A statement whose parameters are those that are given.
+fn checked<T>(text: &str, database: &dyn Database, params: Option<&Params<T>>) -> Result<Statement, String> {
+    let statement = Statement::read(text, database.dialect(), params.is_some_and(Params::named))?;
+    params.map_or(Ok(()), |params| params.check(&statement))?;
     Ok(statement)
 }
 

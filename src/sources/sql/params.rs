@@ -69,14 +69,6 @@ impl Params<Tree> {
             }
         })
     }
-
-    /// The names of the jobs that the values refer to.
-    pub(super) fn jobs(&self) -> Vec<String> {
-        match self {
-            Params::List(list) => list.iter().flat_map(Tree::jobs).collect(),
-            Params::Table(table) => table.iter().flat_map(|(_, tree)| tree.jobs()).collect(),
-        }
-    }
 }
 
 impl Params<Value> {

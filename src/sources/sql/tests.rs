@@ -18,7 +18,9 @@ use std::time::Duration;
 fn source_in(folder: &Path, kind: &str, settings: &str) -> Result<Arc<dyn Source>, Problems> {
     let kind = kinds().find(|known| known.name() == kind).unwrap();
     let surroundings = Surroundings { folder, connect_timeout: Duration::from_secs(10) };
-    kind.source("shop", Table::parse(settings).unwrap(), &surroundings)
+    let mut problems = Vec::new();
+    let source = kind.source("shop", Table::parse(settings).unwrap(), &surroundings, &mut problems);
+    if problems.is_empty() { Ok(source) } else { Err(problems) }
 }
 
 fn scope() -> Scope {
@@ -27,7 +29,9 @@ fn scope() -> Scope {
 
 /// An operation of a job called `report`.
 fn operation(source: &Arc<dyn Source>, keys: &str) -> Result<Box<dyn Operation>, Problems> {
-    source.operation("report", Table::parse(keys).unwrap())
+    let mut problems = Vec::new();
+    let operation = source.operation("report", Table::parse(keys).unwrap(), &mut problems);
+    operation.filter(|_| problems.is_empty()).ok_or(problems)
 }
 
 /// Runs a job of one item and keeps its rows.

@@ -90,6 +90,21 @@ impl Login {
     }
 }
 
+impl Default for Parts {
+    fn default() -> Parts {
+        Parts {
+            host: "localhost".to_owned(),
+            port: 5432,
+            user: None,
+            password: None,
+            database: None,
+            mode: PgSslMode::Prefer,
+            root: None,
+            certificate: None,
+        }
+    }
+}
+
 impl Parts {
     fn target(&self) -> String {
         let Parts { host, port, .. } = self;
@@ -198,11 +213,12 @@ impl Url {
 
     /// Its parts but for the password.
     pub(super) fn parts(self, folder: &Path) -> Result<Parts, String> {
+        let otherwise = Parts::default();
         Ok(Parts {
-            host: self.host.filter(|host| !host.is_empty()).unwrap_or_else(|| "localhost".to_owned()),
-            port: self.port.unwrap_or(5432),
+            host: self.host.filter(|host| !host.is_empty()).unwrap_or(otherwise.host),
+            port: self.port.unwrap_or(otherwise.port),
             user: self.user.map(Template::of_literal),
-            password: None,
+            password: otherwise.password,
             database: self.database,
             mode: ssl_mode(self.mode.as_deref(), self.root.is_some())?,
             root: self.root.map(|path| folder.join(path)),

@@ -52,11 +52,12 @@ impl Kind for Postgres {
         _: &str,
         settings: Table,
         surroundings: &Surroundings,
-    ) -> Result<Arc<dyn Source>, Problems> {
-        let (login, read_only) = settings::read(settings, surroundings.folder)?;
+        problems: &mut Problems,
+    ) -> Arc<dyn Source> {
+        let (login, read_only) = settings::read(settings, surroundings.folder, problems);
         let place = Place { folder: surroundings.folder.into(), read_only };
         let sessions = Arc::new(Sessions::new(surroundings.connect_timeout));
-        Ok(Arc::new(Server(Arc::new(Shared { login, place, sessions, address: OnceCell::new() }))))
+        Arc::new(Server(Arc::new(Shared { login, place, sessions, address: OnceCell::new() })))
     }
 }
 
@@ -76,8 +77,8 @@ impl Source for Server {
         self.0.target()
     }
 
-    fn operation(&self, job: &str, keys: Table) -> Result<Box<dyn Operation>, Problems> {
-        job::operation(Arc::clone(&self.0) as Arc<dyn Database>, &self.0.place, job, &keys)
+    fn operation(&self, job: &str, keys: Table, problems: &mut Problems) -> Option<Box<dyn Operation>> {
+        job::operation(Arc::clone(&self.0) as Arc<dyn Database>, &self.0.place, job, keys, problems)
     }
 
     fn connect<'a>(

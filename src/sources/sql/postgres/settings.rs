@@ -2,7 +2,7 @@
 //! means the same wherever it runs. Not here: reading the secrets (`address`).
 
 use super::address::{Login, Parts, Url};
-use crate::expr::{Problem, Table, Template};
+use crate::expr::{Node, Problem, Table, Template};
 use crate::secret::SecretRef;
 use crate::sources::Problems;
 use schemars::JsonSchema;
@@ -51,6 +51,7 @@ enum SecretOrText {
 }
 
 const KNOWN: &[&str] = &[
+    "url",
     "host",
     "port",
     "user",
@@ -63,31 +64,28 @@ const KNOWN: &[&str] = &[
     "read_only",
 ];
 /// The keys that may stand beside a URL.
-const BESIDE_URL: &[&str] = &["read_only"];
+const BESIDE_URL: &[&str] = &["url", "read_only"];
 
 /// Reads the settings: how to log in, and whether jobs only read unless they say otherwise.
-pub(super) fn read(mut settings: Table, folder: &Path) -> Result<(Login, bool), Problems> {
-    let place = settings.key_span("url");
-    let url = settings.take("url");
-    let keys: Keys = settings.read(KNOWN)?;
+pub(super) fn read(mut settings: Table, folder: &Path, problems: &mut Problems) -> (Login, bool) {
+    let keys: Keys = settings.read(KNOWN, problems);
     let read_only = keys.read_only.unwrap_or(true);
-    let login = match url {
-        None => Login::Parts(Box::new(parts(keys, &settings, folder)?)),
-        Some(node) => {
-            let beside = settings.keys().into_iter().find(|key| !BESIDE_URL.contains(key));
-            if let Some(key) = beside {
-                let message = format!("`{key}` beside `url` (put it into the url)");
-                return Err(vec![Problem { span: settings.key_span(key), message }]);
-            }
-            match node.text() {
-                Some(text) => Login::Parts(Box::new(
-                    literal(text, folder).map_err(|message| vec![Problem { span: place, message }])?,
-                )),
-                None => Login::Url(node.read("url").map_err(|problem| vec![problem])?),
-            }
-        }
-    };
-    Ok((login, read_only))
+    if !settings.has("url") {
+        return (Login::Parts(Box::new(parts(keys, &settings, folder, problems))), read_only);
+    }
+    for key in KNOWN.iter().filter(|key| settings.has(key) && !BESIDE_URL.contains(key)) {
+        let problem = Problem::new(settings.key_span(key), format!("`{key}` beside `url`"));
+        problems.push(problem.hint("put it into the url"));
+    }
+    let login = settings.get("url").and_then(|url| login(url, folder, problems));
+    (login.unwrap_or_else(|| Login::Parts(Box::default())), read_only)
+}
+
+/// What a `url` says: one that stands in the plan, or where it comes from.
+fn login(url: &Node, folder: &Path, problems: &mut Problems) -> Option<Login> {
+    let Some(text) = url.text() else { return url.read("url", problems).map(Login::Url) };
+    let mut wrong = |message: String| problems.push(Problem::new(url.span.clone(), message));
+    literal(text, folder).map_err(&mut wrong).ok().map(|parts| Login::Parts(Box::new(parts)))
 }
 
 /// A URL that stands in the plan.
@@ -101,23 +99,24 @@ fn literal(text: &str, folder: &Path) -> Result<Parts, String> {
     url.parts(folder)
 }
 
-fn parts(keys: Keys, settings: &Table, folder: &Path) -> Result<Parts, Problems> {
-    let problem = |key: &str, message: String| vec![Problem { span: settings.key_span(key), message }];
-    let mode = ssl_mode(keys.sslmode.as_deref(), keys.sslrootcert.is_some())
-        .map_err(|why| problem("sslmode", why))?;
-    if keys.sslcert.is_some() != keys.sslkey.is_some() {
-        return Err(problem("sslcert", "`sslcert` and `sslkey` go together".to_owned()));
+fn parts(keys: Keys, settings: &Table, folder: &Path, problems: &mut Problems) -> Parts {
+    let mut wrong = |key: &str, why: String| problems.push(Problem::new(settings.key_span(key), why));
+    if settings.has("sslcert") != settings.has("sslkey") {
+        let alone = if settings.has("sslcert") { "sslcert" } else { "sslkey" };
+        wrong(alone, "`sslcert` and `sslkey` go together".to_owned());
     }
-    Ok(Parts {
-        host: keys.host.unwrap_or_else(|| "localhost".to_owned()),
-        port: keys.port.unwrap_or(5432),
+    let mode = ssl_mode(keys.sslmode.as_deref(), keys.sslrootcert.is_some());
+    let otherwise = Parts::default();
+    Parts {
+        host: keys.host.unwrap_or(otherwise.host),
+        port: keys.port.unwrap_or(otherwise.port),
         user: keys.user,
         password: keys.password,
         database: keys.database,
-        mode,
+        mode: mode.map_err(|why| wrong("sslmode", why)).unwrap_or(otherwise.mode),
         root: keys.sslrootcert.map(|path| folder.join(path)),
         certificate: keys.sslcert.zip(keys.sslkey).map(|(cert, key)| (folder.join(cert), folder.join(key))),
-    })
+    }
 }
 
 /// Certificates to trust are given to be looked at, so then the default is to verify.

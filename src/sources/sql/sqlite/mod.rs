@@ -51,21 +51,21 @@ impl Kind for Sqlite {
     fn source(
         &self,
         _: &str,
-        settings: Table,
+        mut settings: Table,
         surroundings: &Surroundings,
-    ) -> Result<Arc<dyn Source>, Problems> {
-        let keys: Keys = settings.read(&["path", "read_only"])?;
-        let problem =
-            |message: &str| vec![Problem { span: settings.key_span("path"), message: message.to_owned() }];
-        let path = match keys.path.as_deref() {
-            None | Some("") => return Err(problem("`path` is missing: the database's file")),
-            Some(":memory:") => {
-                return Err(problem("a database in memory has nothing in it to be asked for"));
-            }
-            Some(path) => surroundings.folder.join(path),
-        };
+        problems: &mut Problems,
+    ) -> Arc<dyn Source> {
+        let keys: Keys = settings.read(&["path", "read_only"], problems);
+        let mut wrong = |why: &str| problems.push(Problem::new(settings.key_span("path"), why));
+        match keys.path.as_deref() {
+            None if settings.has("path") => {}
+            None | Some("") => wrong("`path` is missing: the database's file"),
+            Some(":memory:") => wrong("a database in memory has nothing in it to be asked for"),
+            Some(_) => {}
+        }
+        let path = surroundings.folder.join(keys.path.unwrap_or_default());
         let place = Place { folder: surroundings.folder.into(), read_only: keys.read_only.unwrap_or(true) };
-        Ok(Arc::new(File(Arc::new(Shared { sessions: Sessions::new(&path), path, place }))))
+        Arc::new(File(Arc::new(Shared { sessions: Sessions::new(&path), path, place })))
     }
 }
 
@@ -83,8 +83,8 @@ impl Source for File {
         self.0.target()
     }
 
-    fn operation(&self, job: &str, keys: Table) -> Result<Box<dyn Operation>, Problems> {
-        job::operation(Arc::clone(&self.0) as Arc<dyn Database>, &self.0.place, job, &keys)
+    fn operation(&self, job: &str, keys: Table, problems: &mut Problems) -> Option<Box<dyn Operation>> {
+        job::operation(Arc::clone(&self.0) as Arc<dyn Database>, &self.0.place, job, keys, problems)
     }
 
     fn connect<'a>(&'a self, context: &'a Context, _: &'a Scope) -> BoxFuture<'a, Result<(), SourceError>> {

@@ -111,7 +111,8 @@ async fn a_silent_server_is_given_up_after_the_connect_timeout() {
     let surroundings =
         crate::sources::Surroundings { folder: Path::new("/"), connect_timeout: Duration::from_millis(100) };
     let kind = crate::sources::kinds().find(|kind| kind.name() == "postgres").unwrap();
-    let source = kind.source("shop", crate::expr::Table::parse(&settings).unwrap(), &surroundings).unwrap();
+    let settings = crate::expr::Table::parse(&settings).unwrap();
+    let source = kind.source("shop", settings, &surroundings, &mut Vec::new());
     let failure = error(&source, "query = 'select 1'").await;
     assert!(failure.message.contains("no connection within 100ms"), "{failure}");
     assert_eq!(failure.advice, Advice::SOURCE_AGAIN);
@@ -203,6 +204,7 @@ async fn hostile_names_and_values_stay_names_and_values() {
     let job = source.operation(
         "it's \"me\"; --",
         crate::expr::Table::parse("query = \"select current_setting('application_name') as n\"").unwrap(),
+        &mut Vec::new(),
     );
     let request = job.unwrap().request(&scope(), None).unwrap();
     let mut sink = Sink::Keep { bytes: Vec::new(), limit: 1000 };
