@@ -126,6 +126,11 @@ impl Compiled {
         }
     }
 
+    /// Whether it looks at one of the roots.
+    pub(super) fn uses(&self, root: &str) -> bool {
+        self.paths.iter().any(|path| path.root == root)
+    }
+
     /// Whether its own text deals with names that are not there.
     pub(super) fn expects_undefined(&self) -> bool {
         self.source.contains("default") || self.source.contains("defined") || self.source.contains("|d(")

@@ -97,14 +97,31 @@ impl Template {
         if self.single().is_some() {
             return self.secret(scope);
         }
-        let filled = self.fill(scope, encode::in_url)?;
+        let filled = self.fill(scope, |_, before, after, value| encode::in_url(before, after, value))?;
         filled.check_segments("a URL").map(Secret::new)
+    }
+
+    /// The same with `hidden` in the place of each value that a secret went into, and these values.
+    pub fn url_without_secrets(
+        &self,
+        scope: &Scope,
+        hidden: &str,
+    ) -> Result<(String, Vec<Secret>), ExprError> {
+        let mut secrets = Vec::new();
+        let filled = self.fill(scope, |compiled, before, after, value| {
+            if !compiled.uses("secrets") {
+                return encode::in_url(before, after, value);
+            }
+            secrets.push(Secret::new(encode::text(value)?));
+            Ok(hidden.to_owned())
+        })?;
+        Ok((filled.text, secrets))
     }
 
     /// Its text as a path of an output: each value is one path component (`/` and control characters percent-encoded, `.` and `..` refused).
     pub fn path(&self, scope: &Scope) -> Result<String, ExprError> {
         self.refuse_secrets()?;
-        let filled = self.fill(scope, |_, _, value| encode::component(value))?;
+        let filled = self.fill(scope, |_, _, _, value| encode::component(value))?;
         filled.check_segments("an output")
     }
 
@@ -136,7 +153,7 @@ impl Template {
 
     /// Whether it refers to `item`, `secrets`, or another of the names that expressions start from.
     pub fn uses(&self, name: &str) -> bool {
-        self.expressions().any(|part| part.paths.iter().any(|path| path.root == name))
+        self.expressions().any(|part| part.uses(name))
     }
 
     /// Whether it is exactly one expression.
@@ -191,14 +208,14 @@ impl Template {
         if let Some(text) = self.literal() {
             return Ok(text.to_owned());
         }
-        self.fill(scope, |_, _, value| encode::text(value)).map(|filled| filled.text)
+        self.fill(scope, |_, _, _, value| encode::text(value)).map(|filled| filled.text)
     }
 
-    /// Fills in each value as `encode(text so far, literal text that follows, value)` says.
+    /// Fills in each value as `encode(its expression, text so far, literal text that follows, value)` says.
     fn fill(
         &self,
         scope: &Scope,
-        encode: impl Fn(&str, &str, &Value) -> Result<String, String>,
+        mut encode: impl FnMut(&Compiled, &str, &str, &Value) -> Result<String, String>,
     ) -> Result<Filled, ExprError> {
         let mut filled = Filled::default();
         for (at, part) in self.parts.iter().enumerate() {
@@ -206,7 +223,7 @@ impl Template {
                 Part::Text(text) => filled.text.push_str(text),
                 Part::Expression(compiled) => {
                     let value = compiled.eval(scope)?;
-                    let encoded = encode(&filled.text, self.literal_after(at), &value)
+                    let encoded = encode(compiled, &filled.text, self.literal_after(at), &value)
                         .map_err(|why| ExprError::new(format!("{} {why}", quoted(&compiled.source))))?;
                     filled.push_value(&encoded);
                 }

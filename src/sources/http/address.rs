@@ -1,5 +1,7 @@
 //! Addresses of requests: a path below a base, what of a URL may be shown, and which host's limits it falls under.
 
+use super::text::FilledUrl;
+use crate::secret::Secret;
 use crate::sources::SourceError;
 use url::Url;
 
@@ -30,10 +32,12 @@ pub(super) struct Address {
     pub url: Url,
     /// The URL as it may be shown.
     pub shown: String,
-    /// Whether a secret went into the URL's path or into its query by way of the path.
+    /// Whether nothing but its host may be shown: a secret is all of its path, or of its base.
     pub hidden: bool,
     /// User and password that stood in the URL.
     pub login: Option<(String, String)>,
+    /// The secrets that went into parts of it, where it may be shown without them.
+    pub secrets: Vec<Secret>,
 }
 
 impl Address {
@@ -45,7 +49,27 @@ impl Address {
         }
         url.set_fragment(None);
         let login = take_login(&mut url);
-        Ok(Address { shown: shown(&url, hidden), url, hidden, login })
+        Ok(Address { shown: shown(&url, hidden), url, hidden, login, secrets: Vec::new() })
+    }
+
+    /// Where a path or URL leads below a base. What is shown has none of the secrets in them.
+    pub(super) fn below(base: Option<&FilledUrl>, path: FilledUrl) -> Result<Address, SourceError> {
+        let secrets: Vec<Secret> =
+            base.into_iter().flat_map(|base| &base.secrets).chain(&path.secrets).cloned().collect();
+        let shown = match base {
+            Some(base) => {
+                base.shown.as_deref().zip(path.shown.as_deref()).map(|(base, path)| (Some(base), path))
+            }
+            None => path.shown.as_deref().map(|path| (None, path)),
+        };
+        let hidden = shown.is_none() || !secrets.is_empty();
+        let whole = join(base.map(|base| base.text.expose()), path.text.expose(), hidden)?;
+        let address = Address::new(&whole, hidden)?;
+        let shown = shown.filter(|_| hidden).and_then(|(base, path)| join(base, path, true).ok());
+        match shown.and_then(|url| Address::new(&url, false).ok()) {
+            Some(Address { shown, .. }) => Ok(Address { shown, hidden: false, secrets, ..address }),
+            None => Ok(address),
+        }
     }
 
     /// Adds a query parameter.

@@ -126,6 +126,7 @@ impl HttpOperation {
         if address.hidden {
             concealed.add_url(&address.url);
         }
+        address.secrets.iter().for_each(|secret| concealed.add(secret.expose()));
         self.add_params(&mut address, scope, &mut concealed)?;
         let login = address.login.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
         let place = Place { home, login };

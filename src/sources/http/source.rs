@@ -9,7 +9,7 @@ use super::conceal::Concealed;
 use super::job::{HttpOperation, MAX_BYTES};
 use super::redirect::MAX_REDIRECTS;
 use super::settings::{Auth, Settings};
-use super::text::{Filled, Text};
+use super::text::{Filled, FilledUrl, Text};
 use crate::expr::{Scope, Table};
 use crate::gather::{BoxFuture, Context};
 use crate::secret::Secret;
@@ -73,7 +73,7 @@ impl Common {
     /// A request that any answer satisfies. None without a `base_url`.
     fn probe(&self, scope: &Scope) -> Result<Option<Call>, SourceError> {
         let Some(base) = self.base(scope)? else { return Ok(None) };
-        let address = Address::new(base.text.expose(), base.secret)?;
+        let address = Address::below(None, base)?;
         Ok(Some(Call {
             client: Arc::clone(&self.client),
             method: Method::HEAD,
@@ -99,7 +99,7 @@ impl Common {
         text.fill(scope, &self.folder)
     }
 
-    fn base(&self, scope: &Scope) -> Result<Option<Filled>, SourceError> {
+    fn base(&self, scope: &Scope) -> Result<Option<FilledUrl>, SourceError> {
         self.settings.base_url.as_ref().map(|base| base.fill_url(scope, &self.folder)).transpose()
     }
 
@@ -107,9 +107,7 @@ impl Common {
     pub(super) fn address(&self, path: &Text, scope: &Scope) -> Result<(Address, bool), SourceError> {
         let base = self.base(scope)?;
         let path = path.fill_url(scope, &self.folder)?;
-        let hidden = path.secret || base.as_ref().is_some_and(|base| base.secret);
-        let whole = address::join(base.as_ref().map(|base| base.text.expose()), path.text.expose(), hidden)?;
-        let address = Address::new(&whole, hidden)?;
+        let address = Address::below(base.as_ref(), path)?;
         let base = base.and_then(|base| Url::parse(base.text.expose()).ok());
         let home = base.is_some_and(|base| base.origin() == address.url.origin());
         Ok((address, home))

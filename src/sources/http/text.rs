@@ -1,5 +1,6 @@
 //! Texts of the plan in which a secret may stand: a template, or a table that says where the secret comes from.
 
+use super::address::HIDDEN;
 use crate::expr::{AS_WRITTEN, ExprError, Scope, Template};
 use crate::secret::{Secret, SecretRef};
 use crate::sources::SourceError;
@@ -31,6 +32,16 @@ pub(super) struct Filled {
     pub secret: bool,
 }
 
+/// A URL or path, filled in.
+pub(super) struct FilledUrl {
+    /// The text.
+    pub text: Secret,
+    /// The text as it may be shown. None if all of it is secret.
+    pub shown: Option<String>,
+    /// The secrets that went into parts of it.
+    pub secrets: Vec<Secret>,
+}
+
 impl Text {
     /// Fills it in.
     pub(super) fn fill(&self, scope: &Scope, folder: &Path) -> Result<Filled, SourceError> {
@@ -44,14 +55,24 @@ impl Text {
     }
 
     /// Fills it in as a URL or path: values are percent-encoded, unless one is all there is.
-    pub(super) fn fill_url(&self, scope: &Scope, folder: &Path) -> Result<Filled, SourceError> {
-        match self {
-            Text::Template(template) => {
-                let secret = template.uses("secrets");
-                template.url(scope).map(|text| Filled { text, secret }).map_err(unfilled)
+    pub(super) fn fill_url(&self, scope: &Scope, folder: &Path) -> Result<FilledUrl, SourceError> {
+        let template = match self {
+            Text::Template(template) => template,
+            Text::Secret(fetched) => {
+                let text = fetched.get(scope, folder)?;
+                return Ok(FilledUrl { text, shown: None, secrets: Vec::new() });
             }
-            Text::Secret(_) => self.fill(scope, folder),
-        }
+        };
+        let text = template.url(scope).map_err(unfilled)?;
+        let (shown, secrets) = match (template.uses("secrets"), template.is_expression()) {
+            (false, _) => (Some(text.expose().to_owned()), Vec::new()),
+            (true, true) => (None, Vec::new()),
+            (true, false) => {
+                let (shown, secrets) = template.url_without_secrets(scope, HIDDEN).map_err(unfilled)?;
+                (Some(shown), secrets)
+            }
+        };
+        Ok(FilledUrl { text, shown, secrets })
     }
 
     /// The text, if it is known already and nothing of it is secret.

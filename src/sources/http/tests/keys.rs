@@ -141,14 +141,21 @@ fn secrets_are_not_in_targets() {
     let base = "base_url = \"https://x.example/\"";
     for (source, job, target) in [
         ("", "post = \"${{ secrets.hook }}\"", "POST http://127.0.0.1:1/***"),
-        (base, "get = \"a?t=${{ secrets.token }}\"", "GET https://x.example/***"),
+        (base, "get = \"a?t=${{ secrets.token }}\"", "GET https://x.example/a?t=***"),
+        (base, "get = \"a/${{ secrets.token }}/b?n=1\"", "GET https://x.example/a/***/b?n=1"),
+        (
+            "base_url = \"https://u:${{ secrets.token }}@x.example/${{ secrets.token }}/v1\"",
+            "get = \"a/${{ item.name }}\"",
+            "GET https://x.example/***/v1/a/%24",
+        ),
+        ("base_url = { plain = \"https://x.example/canary/\" }", "get = \"a\"", "GET https://x.example/***"),
         (
             base,
             "get = \"a\"\nparams = { t = \"${{ secrets.token }}\", n = 1 }",
             "GET https://x.example/a?t=***&n=1",
         ),
     ] {
-        assert_eq!(request(source, job, json!(null)).unwrap().target(), target);
+        assert_eq!(request(source, job, json!({ "name": "$" })).unwrap().target(), target);
     }
 }
 
