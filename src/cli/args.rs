@@ -73,7 +73,7 @@ pub(super) struct RunArguments {
     #[command(flatten)]
     pub(super) plan: PlanArguments,
     /// Items at once over the whole run.
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'j', long, value_name = "N", value_parser = count)]
     pub(super) concurrency: Option<u64>,
     /// Say what would be done: list, and transfer nothing.
     #[arg(short = 'n', long)]
@@ -216,6 +216,10 @@ impl std::fmt::Display for Form {
         let value = self.to_possible_value().expect("no form is hidden");
         f.write_str(value.get_name())
     }
+}
+
+fn count(text: &str) -> Result<u64, &'static str> {
+    text.parse().ok().filter(|count| *count > 0).ok_or("must be a whole number, 1 or more")
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -140,12 +140,13 @@ fn what_makes_no_sense_on_the_command_line_is_a_usage_error() {
     for arguments in [
         &["fly"][..],
         &["run", "--nonsense"],
-        &["run", "plan.toml", "-j", "0"],
         &["run", "plan.toml", "--deadline", "soon"],
         &["run", "plan.toml", "nobody"],
         &["run", "plan.toml", "--var", "x"],
     ] {
         plan.fanout(arguments).run().exits(2);
     }
+    let none = plan.fanout(&["run", "plan.toml", "-j", "0"]).run();
+    none.exits(2).complains("'0'").complains("must be a whole number, 1 or more");
     plan.fanout(&["run", "plan.toml", "--var", "x=1"]).run().exits(3).complains("--var x");
 }
