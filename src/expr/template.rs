@@ -134,6 +134,14 @@ impl Template {
         }
     }
 
+    /// What is written out at its end, after the last expression.
+    pub fn end(&self) -> &str {
+        match self.parts.last() {
+            Some(Part::Text(text)) => text,
+            _ => "",
+        }
+    }
+
     /// The names of the jobs it refers to.
     pub fn jobs(&self) -> Vec<String> {
         self.names("jobs")

@@ -9,6 +9,7 @@ use super::{Output, check};
 use crate::expr::{Data, Node, Problem, Scope};
 use crate::sources::Problems;
 use std::collections::HashMap;
+use std::path::Path;
 
 /// Reads `output = "path"` or `{ file, join, mode }`.
 pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Output> {
@@ -71,7 +72,7 @@ pub(super) fn check(drafts: &[Draft], reading: &Reading<'_>, problems: &mut Prob
         else {
             continue;
         };
-        let same = wrong_shape(draft, output).or_else(|| {
+        let same = wrong_shape(draft, output, &reading.known.scope).or_else(|| {
             paths(draft, output, &reading.known.scope, &mut |label, path| match path {
                 Ok(path) => taken
                     .insert(normal(&path), label.clone())
@@ -83,10 +84,14 @@ pub(super) fn check(drafts: &[Draft], reading: &Reading<'_>, problems: &mut Prob
     }
 }
 
-fn wrong_shape(draft: &Draft, output: &Output) -> Option<String> {
+fn wrong_shape(draft: &Draft, output: &Output, scope: &Scope) -> Option<String> {
     let lists = draft.operation.as_ref().map(|operation| (operation.lists(), operation.may_be_one()));
     if output.folder && matches!(lists, Some((false, _))) {
         return Some("`output` is a folder, but its results have no names of their own\n  (name the file: output = \"out/${{ item }}.json\")".to_owned());
+    }
+    let fits = |ending: String| draft.operation.as_ref()?.fits(&ending).err();
+    if let Some(error) = ending(output, scope).and_then(fits) {
+        return Some(format!("`output`: {error}"));
     }
     let one = !output.folder && !output.join && !output.path.uses("item");
     let many = draft.for_each.is_some() || lists == Some((true, false));
@@ -94,6 +99,17 @@ fn wrong_shape(draft: &Draft, output: &Output) -> Option<String> {
         "all items would write one `output`\n  (use `item` in it, or { file = \"..\", join = true })"
             .to_owned()
     })
+}
+
+/// The ending of the names of its files, in lower case, as far as it is known before the run: empty if they have none.
+fn ending(output: &Output, scope: &Scope) -> Option<String> {
+    let of = |path: &str| Path::new(path).extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    match output.path.path(scope) {
+        _ if output.folder => Some(String::new()),
+        Ok(path) => Some(of(&path)),
+        // An expression may bring an ending unless one follows it.
+        Err(_) => Some(of(&format!("name{}", output.path.end()))).filter(|ending| !ending.is_empty()),
+    }
 }
 
 /// Tells every path that is known before the run, until one is wrong. `visit` gets the item's label and its path.

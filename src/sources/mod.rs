@@ -120,6 +120,13 @@ pub trait Operation: Send + Sync {
         false
     }
 
+    /// Whether its result can be written to a file whose name has this ending (lower case, without the dot). Bytes that
+    /// are written as they come can go anywhere.
+    fn fits(&self, ending: &str) -> Result<(), SourceError> {
+        let _ = ending;
+        Ok(())
+    }
+
     /// Fills in the expressions for one item. For a listed item its entry is in the scope as `item`, too.
     fn request(&self, scope: &Scope, entry: Option<&Entry>) -> Result<Box<dyn Request>, SourceError>;
 }

@@ -286,3 +286,61 @@ get = "${{ jobs.d.json.url }}"
       (known: a, b)
     "#);
 }
+
+#[test]
+fn a_format_that_rows_do_not_have_is_known_before_the_run() {
+    let text = r#"version = 1
+vars = { ending = "xml" }
+[sources.db]
+kind = "sqlite"
+path = "db"
+[jobs.a]
+source = "db"
+query = "select 1"
+output = "a.Parquet"
+[jobs.b]
+source = "db"
+query = "select :n"
+params = { n = "${{ item }}" }
+for_each = [1, 2]
+output = { file = "b/${{ item }}.xlsx", mode = "0600" }
+[jobs.c]
+source = "db"
+query_file = "*.sql"
+output = "c/"
+[jobs.d]
+source = "db"
+query = "select 1"
+output = "d.${{ vars.ending }}"
+[jobs.e]
+source = "db"
+query = "select 1"
+output = "e.csv/e"
+[jobs.f]
+source = "db"
+query = "select :n"
+params = { n = "${{ item }}" }
+for_each = { file = "names.txt" }
+output = "f.xml/${{ item }}"
+[jobs.g]
+source = "db"
+query = "select 1"
+output = "g.JSONL"
+[jobs.h]
+sleep = "1s"
+output = "h.parquet"
+"#;
+    let folder = Folder::with(&[("plan.toml", text), ("names.txt", "x.csv\n")]);
+    insta::assert_snapshot!(folder.load(&[]).err().unwrap(), @r#"
+    plan.toml:9: job "a": `output`: rows can't be written as `.parquet`
+      (let the output's name end in .csv, .json or .jsonl)
+    plan.toml:15: job "b": `output`: rows can't be written as `.xlsx`
+      (let the output's name end in .csv, .json or .jsonl)
+    plan.toml:19: job "c": `output`: rows need an output whose ending says how they are written
+      (let the output's name end in .csv, .json or .jsonl)
+    plan.toml:23: job "d": `output`: rows can't be written as `.xml`
+      (let the output's name end in .csv, .json or .jsonl)
+    plan.toml:27: job "e": `output`: rows need an output whose ending says how they are written
+      (let the output's name end in .csv, .json or .jsonl)
+    "#);
+}

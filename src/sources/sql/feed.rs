@@ -200,9 +200,13 @@ impl Target {
     }
 }
 
-fn row_format(ending: &str) -> Result<RowFormat, SourceError> {
+/// The format that an output's ending names.
+pub(super) fn row_format(ending: &str) -> Result<RowFormat, SourceError> {
     RowFormat::of_ending(ending).ok_or_else(|| {
-        let message = format!("rows can't be written as `.{ending}`");
+        let message = match ending {
+            "" => "rows need an output whose ending says how they are written".to_owned(),
+            _ => format!("rows can't be written as `.{ending}`"),
+        };
         SourceError::new("output", message).hint("let the output's name end in .csv, .json or .jsonl")
     })
 }

@@ -1,6 +1,7 @@
 //! A job's own keys: `query` or `query_file`, `params`, `read_only`, `write`. Checked against each other before the run
 //! as far as they are known, then made into one request an item. Not here: running it (each database).
 
+use super::feed::row_format;
 use super::files::{self, Files};
 use super::params::Params;
 use super::scan::Statement;
@@ -161,6 +162,10 @@ impl Operation for Query {
 
     fn changes(&self) -> bool {
         self.write
+    }
+
+    fn fits(&self, ending: &str) -> Result<(), SourceError> {
+        row_format(ending).map(drop)
     }
 
     fn request(&self, scope: &Scope, entry: Option<&Entry>) -> Result<Box<dyn Request>, SourceError> {
