@@ -76,8 +76,11 @@ pub(super) struct RunArguments {
     #[arg(short = 'j', long, value_name = "N", value_parser = count)]
     pub(super) concurrency: Option<u64>,
     /// Say what would be done: list, and transfer nothing.
-    #[arg(short = 'n', long)]
+    #[arg(short = 'n', long, conflicts_with = "events")]
     pub(super) dry_run: bool,
+    /// With --dry-run, every item, however many.
+    #[arg(short, long, requires = "dry_run")]
+    pub(super) verbose: bool,
     /// One item after the other.
     #[arg(long)]
     pub(super) sequential: bool,

@@ -1,4 +1,4 @@
-//! `fanout check`, and what a dry run says.
+//! `fanout check`.
 
 use super::args::CheckArguments;
 use super::exit::Failure;
@@ -8,7 +8,6 @@ use crate::expr::{Globals, Scope};
 use crate::gather::Context;
 use crate::plan::Plan;
 use std::fmt::Write;
-use std::path::Path;
 use std::sync::Arc;
 
 pub(super) async fn check(arguments: CheckArguments, surroundings: &Surroundings) -> Result<u8, Failure> {
@@ -57,35 +56,4 @@ async fn connect(plan: &Plan, surroundings: &Surroundings) -> Result<(), Failure
         print(said)?;
     }
     Ok(())
-}
-
-/// What a run would do, as far as the plan alone tells.
-pub(super) fn describe(plan: &Plan, output_dir: Option<&Path>) -> Result<u8, Failure> {
-    let mut said = String::new();
-    let folder = output_dir.unwrap_or(&plan.folder);
-    for job in &plan.jobs {
-        let target =
-            if job.source.built_in { String::new() } else { format!(" at {}", job.source.source.target()) };
-        let items = match &job.for_each {
-            Some(each) => {
-                each.count().map_or("items known when it runs".to_owned(), |count| format!("{count} items"))
-            }
-            None if job.operation.lists() => "items listed when it runs".to_owned(),
-            None => "1 item".to_owned(),
-        };
-        let output = job
-            .output
-            .as_ref()
-            .map(|output| format!(", into {}", folder.join(output.path.source()).display()));
-        let needs =
-            if job.needs.is_empty() { String::new() } else { format!(", after {}", job.needs.join(", ")) };
-        let _ = writeln!(
-            said,
-            "{}: {}{target}, {items}{}{needs}",
-            job.name,
-            job.source.kind,
-            output.unwrap_or_default()
-        );
-    }
-    print(said)
 }

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod compare;
 mod demo;
+mod dry;
 mod exit;
 mod history;
 mod run;

@@ -1,12 +1,14 @@
 //! `fanout run`: a plan carried out, shown, and its results printed.
 
 use super::args::{PlanArguments, RunArguments};
+use super::dry::dry_run;
 use super::exit::Failure;
 use super::state::Recording;
 use super::view::{Log, QUEUE, Viewer};
 use super::{Surroundings, print, signals};
 use crate::config::Progress;
 use crate::gather::Event;
+use crate::history::Overlap;
 use crate::plan::{Overrides, Plan, Selection};
 use crate::report::{self, Timeline};
 use crate::run::{Execution, Options, RunReport, StartError};
@@ -27,39 +29,60 @@ pub(super) async fn run(arguments: RunArguments, surroundings: &Surroundings) ->
             "--events writes to stdout, where the result of job \"{name}\" would go, too\n  (give the job an `output`, or write --events=FILE)"
         )));
     }
+    let options = options(&arguments, !to_stdout, surroundings)?;
     if arguments.dry_run {
-        return super::check::describe(&plan, arguments.output_dir.as_deref());
+        return dry_run(plan, options, arguments.verbose, surroundings).await;
     }
-    let options = Options {
-        output_dir: arguments.output_dir.clone(),
-        concurrency: arguments.concurrency,
-        sequential: arguments.sequential,
-        deadline: arguments.deadline.as_deref().map(deadline).transpose()?,
-        fail_fast: arguments.fail_fast,
-        events: Some(QUEUE),
-        keep_results: !to_stdout,
-        redactor: surroundings.redactor.clone(),
-    };
-    let recording = Recording::begin(&plan, arguments.overlap.into(), surroundings).await?;
-    let log = Log::open(arguments.events.as_deref())?.and(recording.writer()?);
-    let executed = execute(Arc::new(plan), options, surroundings, log, |_| {}).await;
-    let (report, timeline) = match executed {
-        Ok(executed) => executed,
-        Err(failure) => {
-            recording.discard().await?;
-            return Err(failure);
-        }
-    };
+    let log = Log::open(arguments.events.as_deref())?;
+    let (report, timeline, kept) =
+        recorded(plan, options, arguments.overlap.into(), log, surroundings).await?;
     let code = report.exit().code();
-    recording.end(&timeline, code).await?;
-    step_summary(&timeline, surroundings)?;
     if !(surroundings.quiet && code == 0) {
         show_end(&timeline, surroundings)?;
     }
     if !to_stdout {
         print_results(&report)?;
     }
-    Ok(code)
+    kept.map(|()| code)
+}
+
+fn options(
+    arguments: &RunArguments,
+    keep_results: bool,
+    surroundings: &Surroundings,
+) -> Result<Options, Failure> {
+    Ok(Options {
+        output_dir: arguments.output_dir.clone(),
+        concurrency: arguments.concurrency,
+        sequential: arguments.sequential,
+        deadline: arguments.deadline.as_deref().map(deadline).transpose()?,
+        fail_fast: arguments.fail_fast,
+        events: Some(QUEUE),
+        keep_results,
+        redactor: surroundings.redactor.clone(),
+    })
+}
+
+/// Runs a plan to its end, and records that: what is known of the run, and whether its record could be kept.
+async fn recorded(
+    plan: Plan,
+    options: Options,
+    overlap: Overlap,
+    log: Log,
+    surroundings: &Surroundings,
+) -> Result<(RunReport, Timeline, Result<(), Failure>), Failure> {
+    let recording = Recording::begin(&plan, overlap, surroundings).await?;
+    let log = log.and(recording.writer()?);
+    let (report, timeline) = match execute(Arc::new(plan), options, surroundings, log, |_| {}).await {
+        Ok(executed) => executed,
+        Err(failure) => {
+            recording.discard().await?;
+            return Err(failure);
+        }
+    };
+    let kept = recording.end(&timeline, report.exit().code()).await;
+    let kept = kept.and(step_summary(&timeline, surroundings));
+    Ok((report, timeline, kept))
 }
 
 /// Reads a plan and drops what is not selected.

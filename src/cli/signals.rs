@@ -15,19 +15,35 @@ pub(super) async fn listen(run: Run, asked: Arc<Notify>) -> std::io::Result<()> 
 }
 
 async fn stops(run: Run) -> std::io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let number = either(&mut interrupt, &mut terminate).await;
+    let mut signals = Signals::new()?;
+    let number = signals.next().await;
     run.cancel(&Cause::Signal(number), Stop::CancelRunning);
     loop {
-        either(&mut interrupt, &mut terminate).await;
+        signals.next().await;
         run.abort();
     }
 }
 
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> i32 {
-    tokio::select! {
-        _ = interrupt.recv() => SignalKind::interrupt().as_raw_value(),
-        _ = terminate.recv() => SignalKind::terminate().as_raw_value(),
+/// The first signal, for what can simply be dropped.
+pub(super) async fn first() -> std::io::Result<i32> {
+    Ok(Signals::new()?.next().await)
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+        Ok(Signals { interrupt: interrupt?, terminate: terminate? })
+    }
+
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+            _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
+        }
     }
 }

@@ -143,6 +143,7 @@ impl Draft {
         Some(Job {
             name: self.name.into(),
             needs: self.needs.into_iter().map(|(need, _)| need).collect(),
+            references: self.references,
             operation,
             for_each: self.for_each,
             key: self.keys.key,

@@ -124,6 +124,8 @@ pub struct Job {
     pub operation: Box<dyn Operation>,
     /// The jobs it waits for: those it says, then those it refers to.
     pub needs: Vec<String>,
+    /// Of those, the jobs whose results it looks at.
+    pub references: Vec<String>,
     /// What makes it many items.
     pub for_each: Option<ForEach>,
     /// The key of an item, where that is not a scalar itself.

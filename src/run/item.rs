@@ -109,7 +109,7 @@ async fn open(
             Some(join) => join.part(number),
             None => {
                 job.shared.outputs.claim(&path, &label)?;
-                job.shared.outputs.folder.part(&path, mode).map_err(|error| failed(&error))
+                job.shared.outputs.folder()?.part(&path, mode).map_err(|error| failed(&error))
             }
         }
     });

@@ -60,7 +60,25 @@ impl Joined {
     }
 }
 
+/// Whether all items of a job make one output.
+pub(super) fn joins(job: &Job) -> bool {
+    job.output.as_ref().is_some_and(|output| output.join)
+}
+
 impl JobRun {
+    /// A job whose items are only found out, before any other has run.
+    pub(super) fn dry(shared: &Arc<Shared>, index: usize) -> JobRun {
+        let scope = Scope::new(Arc::new(shared.globals.clone()));
+        JobRun {
+            shared: shared.clone(),
+            index,
+            scope,
+            kept_bytes: AtomicU64::new(0),
+            join: None,
+            keeps: false,
+        }
+    }
+
     pub(super) fn plan(&self) -> &Job {
         &self.shared.plan.jobs[self.index]
     }
@@ -144,7 +162,7 @@ async fn gather(shared: &Arc<Shared>, index: usize, results: BTreeMap<String, Ar
     let job = match begin(shared, index, results).await {
         Ok(job) => Arc::new(job),
         Err(error) => {
-            let error = shared.options.redactor.redact(&error.to_string()).into_owned();
+            let error = shared.clean(&error.to_string());
             let message = format!("job \"{}\": {error}", shared.plan.jobs[index].name);
             shared.run.emit(EventKind::Warning { message });
             progress.error = Some(error);
@@ -163,7 +181,7 @@ async fn gather(shared: &Arc<Shared>, index: usize, results: BTreeMap<String, Ar
             },
             result = &mut feeding, if !fed => {
                 fed = true;
-                progress.error = result.err().map(|error| job.shared.options.redactor.redact(&error.to_string()).into_owned());
+                progress.error = result.err().map(|error| shared.clean(&error.to_string()));
             }
         }
     }
@@ -190,7 +208,7 @@ async fn begin(
         Some(output) if output.join => {
             let path =
                 output.path.path(&scope).map_err(|error| SourceError::new("expression", error.message))?;
-            let (folder, mode) = (shared.outputs.folder.clone(), output.mode);
+            let (folder, mode) = (shared.outputs.folder()?.clone(), output.mode);
             shared.outputs.claim(path.as_ref(), &plan.name)?;
             let open = move || Join::open(&folder, &path, mode).map_err(|error| failed(&error));
             let join = tokio::task::spawn_blocking(open).await.expect("opening does not panic")?;
@@ -241,7 +259,7 @@ pub(super) struct Progress {
     fail_fast: bool,
     used: bool,
     name: Arc<str>,
-    error: Option<String>,
+    pub(super) error: Option<String>,
 }
 
 impl Progress {
@@ -287,7 +305,7 @@ impl Progress {
         }
     }
 
-    fn report(self, job: &Job, counts: Counts, stopped: Option<Cause>) -> JobReport {
+    pub(super) fn report(self, job: &Job, counts: Counts, stopped: Option<Cause>) -> JobReport {
         let items = counts.submitted;
         let end = if self.error.is_some() || !job.allow_failures.allows(counts.lost(), items) {
             JobEnd::Failed

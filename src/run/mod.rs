@@ -3,6 +3,7 @@
 //! Not here: reading the plan (`plan`), what a request does (`sources`), when an item starts (`gather`), what is shown
 //! (`report`).
 
+mod dry;
 mod feed;
 mod info;
 mod item;
@@ -14,6 +15,7 @@ mod result;
 #[cfg(test)]
 mod tests;
 
+pub use dry::{DryRun, Forecast, Foreseen};
 pub use result::{Exit, JobEnd, JobReport, RunReport};
 
 use crate::expr::Globals;
@@ -104,19 +106,11 @@ impl Execution {
         let (plan, options, globals, folder) = tokio::task::spawn_blocking(move || prepare(plan, options))
             .await
             .expect("prepare does not panic")?;
-        let concurrency =
-            if options.sequential { 1 } else { options.concurrency.unwrap_or(plan.limits.concurrency) };
-        let run = Run::new(&RunSettings { concurrency, events: options.events, ..RunSettings::default() });
-        run.reserve_jobs(plan.jobs.len() as u32);
-        let limits = Limits::new(&plan, &run);
-        run.emit(EventKind::RunStarted(Box::new(info::of(&plan, concurrency, &options.redactor))));
-        let deadline = options.deadline.or(plan.limits.deadline).map(|after| Instant::now() + after);
-        let ends = plan.jobs.iter().map(|_| watch::Sender::new(None)).collect();
-        let before = if options.sequential { one_by_one(&plan) } else { vec![None; plan.jobs.len()] };
-        let outputs = Outputs::new(folder);
-        Ok(Execution {
-            shared: Arc::new(Shared { plan, options, run, limits, outputs, globals, deadline, before, ends }),
-        })
+        let shared = Shared::new(plan, options, globals, Outputs::new(Some(folder)));
+        let info =
+            info::of(&shared.plan, concurrency(&shared.plan, &shared.options), &shared.options.redactor);
+        shared.run.emit(EventKind::RunStarted(Box::new(info)));
+        Ok(Execution { shared: Arc::new(shared) })
     }
 
     /// The run in the gather layer: its events, its clock, and the way to stop it.
@@ -147,11 +141,21 @@ impl Execution {
 type Prepared = (Arc<Plan>, Options, Globals, Arc<Folder>);
 
 fn prepare(plan: Arc<Plan>, options: Options) -> Result<Prepared, StartError> {
-    let mut globals = plan.globals.clone();
-    globals.secrets = plan.resolve_secrets().map_err(StartError::Secret)?;
+    let globals = secrets(&plan)?;
     let folder = options.output_dir.as_ref().unwrap_or(&plan.folder);
     let folder = Folder::open(folder).map_err(StartError::Output)?;
     Ok((plan, options, globals, folder))
+}
+
+/// What is known before the run, the secrets with it. Blocking.
+fn secrets(plan: &Plan) -> Result<Globals, StartError> {
+    let secrets = plan.resolve_secrets().map_err(StartError::Secret)?;
+    Ok(Globals { secrets, ..plan.globals.clone() })
+}
+
+/// Items at once over the whole run.
+fn concurrency(plan: &Plan, options: &Options) -> u64 {
+    if options.sequential { 1 } else { options.concurrency.unwrap_or(plan.limits.concurrency) }
 }
 
 /// Plan order, but no job before one that it needs: which job each one follows.
@@ -172,6 +176,23 @@ fn one_by_one(plan: &Plan) -> Vec<Option<usize>> {
 }
 
 impl Shared {
+    /// Starts the clock.
+    fn new(plan: Arc<Plan>, options: Options, globals: Globals, outputs: Outputs) -> Shared {
+        let concurrency = concurrency(&plan, &options);
+        let run = Run::new(&RunSettings { concurrency, events: options.events, ..RunSettings::default() });
+        run.reserve_jobs(plan.jobs.len() as u32);
+        let limits = Limits::new(&plan, &run);
+        let deadline = options.deadline.or(plan.limits.deadline).map(|after| Instant::now() + after);
+        let ends = plan.jobs.iter().map(|_| watch::Sender::new(None)).collect();
+        let before = if options.sequential { one_by_one(&plan) } else { vec![None; plan.jobs.len()] };
+        Shared { plan, options, run, limits, outputs, globals, deadline, before, ends }
+    }
+
+    /// A text without secrets.
+    fn clean(&self, text: &str) -> String {
+        self.options.redactor.redact(text).into_owned()
+    }
+
     /// Stops everything, and what has not begun.
     fn stop(&self, cause: &Cause) {
         self.run.cancel(cause, Stop::CancelRunning);

@@ -12,14 +12,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) struct Outputs {
-    pub(super) folder: Arc<Folder>,
+    /// Not there in a dry run, which writes nothing.
+    folder: Option<Arc<Folder>>,
     /// Who writes each final name.
     claims: Mutex<HashMap<PathBuf, Arc<str>>>,
 }
 
 impl Outputs {
-    pub(super) fn new(folder: Arc<Folder>) -> Outputs {
+    pub(super) fn new(folder: Option<Arc<Folder>>) -> Outputs {
         Outputs { folder, claims: Mutex::default() }
+    }
+
+    /// The one folder that outputs are under.
+    pub(super) fn folder(&self) -> Result<&Arc<Folder>, SourceError> {
+        self.folder.as_ref().ok_or_else(|| SourceError::new("output", "a dry run writes nothing"))
     }
 
     /// Claims a final name for an item; an error names the one that has it.

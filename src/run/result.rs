@@ -59,7 +59,7 @@ impl JobReport {
     }
 
     /// What is to be said of the job that none of its items says.
-    pub(super) fn note(&self) -> Option<String> {
+    pub fn note(&self) -> Option<String> {
         let note = match (&self.error, &self.end) {
             (Some(error), _) => error.clone(),
             (None, JobEnd::TooFew { items, min_items }) => {

@@ -20,17 +20,6 @@ fn a_plan_without_mistakes_is_checked_without_a_connection() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_done_and_does_nothing() {
-    let server = ClockServer::start(|_| Answer::default());
-    let plan = Plan::new(&format!(
-        "version = 1\n{}[jobs.it]\nsource = \"web\"\nget = \"${{{{ item }}}}\"\nfor_each = [1, 2, 3]\noutput = \"${{{{ item }}}}\"\n",
-        http("web", &server.url(""))
-    ));
-    plan.fanout(&["run", "plan.toml", "-n"]).run().exits(0).prints("it: http").prints("3 items");
-    assert_eq!((server.asked(), plan.files().len()), (0, 0));
-}
-
-#[test]
 fn connect_logs_in_to_every_source_and_asks_for_nothing_else() {
     let (Some(postgres), Some(sshd)) = (postgres(), sshd()) else { return };
     let server = ClockServer::start(|_| Answer { status: Some(404), ..Answer::default() });

@@ -7,6 +7,7 @@ mod canary;
 mod check;
 mod compare;
 mod demo;
+mod dry;
 mod errors;
 mod examples;
 mod faults;
