@@ -1,10 +1,10 @@
 //! A run as it goes on where there is no terminal: a line for each plain job that ended and each item that was
 //! lost, and every ten seconds one that says what still runs. What it writes is bounded, however many items there
-//! are. Not here: the end of a run (`summary`).
+//! are. Not here: the end of a run (`summary`), where the reasons of what was lost stand in full.
 
 use super::line::{self, Line};
 use super::style::{Paint, Style};
-use super::summary::{failure, note, outcome_counts, verb};
+use super::summary::{note, outcome_counts, verb};
 use super::text;
 use super::timeline::{Item, Job, Timeline};
 use crate::gather::{Event, EventKind, ItemNumber, JobNumber, Role, State};
@@ -25,6 +25,8 @@ const NAMED: usize = 3;
 pub const TOLD: usize = 100;
 /// The columns of how something ended.
 const STATE: usize = 11;
+/// The start of a reason is shown if it has so many columns.
+const SHORTEST: usize = 20;
 
 /// Writes lines as events come.
 pub struct Plain<W: Write> {
@@ -184,9 +186,16 @@ fn is_many(job: &Job) -> bool {
     job.many || job.counts.submitted > 1
 }
 
-/// The lines of a lost item.
+/// The line of a lost item: what became of it, and how the reason begins. The whole of that is in the summary.
 fn lost(label: &str, state: State, why: Option<&str>, style: &Style) -> Vec<Line> {
-    failure(state, STATE, label, why.unwrap_or_default(), style)
+    let line = Line::new().put(Paint::Bad, verb(state)).to(STATE + 2).put(Paint::Strong, label);
+    let why = why.and_then(|why| why.lines().next()).unwrap_or_default().trim();
+    let room = style.width.saturating_sub(line.width() + 2);
+    if why.is_empty() || room < SHORTEST {
+        return vec![line];
+    }
+    let why = text::escape(why, style);
+    vec![line.text("  ").text(text::cut(&why, room, style))]
 }
 
 /// What an item brought, in words.

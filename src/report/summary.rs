@@ -287,7 +287,7 @@ fn whole(timeline: &Timeline, loss: &Loss) -> Option<String> {
 
 /// `FAILED  sales[emea]  why`; the other lines of the why, its hints, stand indented below. What is too wide goes on
 /// in the next line: a reason is never cut short of [`REASON_LINES`] lines.
-pub(super) fn failure(state: State, widest: usize, label: &str, why: &str, style: &Style) -> Vec<Line> {
+fn failure(state: State, widest: usize, label: &str, why: &str, style: &Style) -> Vec<Line> {
     let margin = widest + 2;
     let start = Line::new().put(Paint::Bad, verb(state)).to(margin).put(Paint::Strong, label);
     let start = if why.is_empty() { start } else { start.text("  ") };

@@ -29,24 +29,19 @@ fn of_many_items_only_the_lost_ones_have_a_line_and_a_source_that_is_down_one() 
     insta::assert_snapshot!(write(&mixed()), @r#"
     note         source:depot can't be used, its items do not start: login refused
                  for user "acme" at depot.example:5432
-    FAILED       sales[apac]  query on shop: column "amonut" does not exist (42703)
-                 at line 3
-                 (did you mean "amount"?)
+    FAILED       sales[apac]  query on shop: column "amonut" does not exist (42703)…
     "#);
 }
 
 #[test]
 fn what_runs_is_said_every_ten_seconds() {
     insta::assert_snapshot!(write(&forty()), @r#"
-    FAILED       sales[report-05]  query report-05 on shop: canceling statement due
-                 to lock timeout (55P03)
-    FAILED       sales[report-18]  query report-18 on shop: canceling statement due
-                 to lock timeout (55P03)
+    FAILED       sales[report-05]  query report-05 on shop: canceling statement due…
+    FAILED       sales[report-18]  query report-18 on shop: canceling statement due…
     10.0 s       33/40 done, 2 not done, 5 running: sales[report-31] 2.98 s query,
                  sales[report-34] 2.62 s query, sales[report-36] 2.12 s query and 2
                  more
-    FAILED       sales[report-31]  query report-31 on shop: canceling statement due
-                 to lock timeout (55P03)
+    FAILED       sales[report-31]  query report-31 on shop: canceling statement due…
     "#);
 }
 
