@@ -21,6 +21,8 @@ pub struct Bounds {
     /// The `[limits.NAME]` that items count against, too: a name or a list of names.
     pub limit: Option<Names>,
     /// How failed attempts are repeated: a table, or just how often.
+    #[serde(deserialize_with = "retries")]
+    #[schemars(with = "Option<RetryForms>")]
     pub retries: Option<RetryKeys>,
     /// How long things may take.
     pub timeout: Option<TimeoutKeys>,
@@ -39,8 +41,18 @@ pub enum Backoff {
     Constant,
 }
 
+/// `retries` as the schema shows it.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum RetryForms {
+    Count(u32),
+    Table(RetryKeys),
+}
+
 /// `retries` as it is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct RetryKeys {
     /// How often an attempt that failed is repeated. Default 2.
     pub count: Option<u32>,
@@ -131,41 +143,21 @@ impl Timeouts {
     }
 }
 
-impl<'de> Deserialize<'de> for RetryKeys {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<RetryKeys, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = RetryKeys;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number, or a table such as { count = 4, delay = \"200ms\" }")
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<RetryKeys, E> {
-                let wrong = |_| E::invalid_value(de::Unexpected::Signed(number), &self);
-                let count = u32::try_from(number).map_err(wrong)?;
-                Ok(RetryKeys { count: Some(count), ..RetryKeys::default() })
-            }
-            fn visit_map<A: de::MapAccess<'de>>(self, entries: A) -> Result<RetryKeys, A::Error> {
-                RetryTable::deserialize(de::value::MapAccessDeserializer::new(entries)).map(|table| {
-                    RetryKeys {
-                        count: table.count,
-                        delay: table.delay,
-                        max_delay: table.max_delay,
-                        jitter: table.jitter,
-                        backoff: table.backoff,
-                    }
-                })
-            }
+fn retries<'de, D: Deserializer<'de>>(from: D) -> Result<Option<RetryKeys>, D::Error> {
+    struct Either;
+    impl<'de> Visitor<'de> for Either {
+        type Value = RetryKeys;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number, or a table such as { count = 4, delay = \"200ms\" }")
         }
-        from.deserialize_any(Either)
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<RetryKeys, E> {
+            let wrong = |_| E::invalid_value(de::Unexpected::Signed(number), &self);
+            let count = u32::try_from(number).map_err(wrong)?;
+            Ok(RetryKeys { count: Some(count), ..RetryKeys::default() })
+        }
+        fn visit_map<A: de::MapAccess<'de>>(self, entries: A) -> Result<RetryKeys, A::Error> {
+            RetryKeys::deserialize(de::value::MapAccessDeserializer::new(entries))
+        }
     }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct RetryTable {
-    count: Option<u32>,
-    delay: Option<Span>,
-    max_delay: Option<Span>,
-    jitter: Option<bool>,
-    backoff: Option<Backoff>,
+    from.deserialize_any(Either).map(Some)
 }

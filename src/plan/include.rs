@@ -47,6 +47,7 @@ pub(super) fn read(include: &Node, folder: &Path, files: &mut Files, problems: &
 fn patterns(include: &Node) -> &[Node] {
     match &include.data {
         Data::List(items) => items,
+        Data::Text(_, Some(value)) => patterns(value),
         _ => std::slice::from_ref(include),
     }
 }

@@ -29,7 +29,7 @@ pub fn schema() -> Json {
         }
     }
     let run = run.get("properties").cloned().unwrap_or_default();
-    json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "fanout plan",
         "type": "object",
@@ -39,7 +39,7 @@ pub fn schema() -> Json {
             "version": { "const": 1, "description": "The version of the plan's language." },
             "name": { "type": "string", "description": "Owns history, memory and a lock. Default: the file's stem." },
             "timezone": { "type": "string", "description": "The time zone of run.day. Default UTC." },
-            "include": { "type": "array", "items": { "type": "string" }, "description": "Sources and jobs of other files, same folder or below." },
+            "include": { "type": ["string", "array"], "items": { "type": "string" }, "description": "Sources and jobs of other files, same folder or below." },
             "vars": { "type": "object", "description": "Values for expressions, or { env, default }." },
             "secrets": { "type": "object", "additionalProperties": secret },
             "limits": { "type": "object", "properties": run, "additionalProperties": limit },
@@ -47,8 +47,15 @@ pub fn schema() -> Json {
             "sources": { "type": "object", "additionalProperties": { "anyOf": sources } },
             "jobs": { "type": "object", "additionalProperties": { "anyOf": jobs } },
         },
-        "$defs": definitions,
-    })
+    });
+    open(&mut schema["properties"], &definitions);
+    let opened = definitions.iter().map(|(name, definition)| {
+        let mut definition = definition.clone();
+        open(&mut definition, &definitions);
+        (name.clone(), definition)
+    });
+    schema["$defs"] = opened.collect::<Map<_, _>>().into();
+    schema
 }
 
 /// One object of several schemas' properties.
@@ -56,29 +63,84 @@ fn object(title: &str, parts: &[&Json], required: &[&str]) -> Json {
     let mut properties = Map::new();
     for part in parts {
         let own = part.get("properties").and_then(Json::as_object).into_iter().flatten();
-        properties.extend(own.map(|(name, schema)| (name.clone(), or_expression(schema))));
+        properties.extend(own.map(|(name, schema)| (name.clone(), schema.clone())));
     }
     json!({
         "title": title, "type": "object", "properties": properties, "required": required, "additionalProperties": false,
     })
 }
 
-/// A value that is no text may be an expression instead.
-fn or_expression(schema: &Json) -> Json {
-    let kinds = schema.get("type");
-    let texts = kinds.is_some_and(|kinds| {
-        *kinds == "string" || kinds.as_array().is_some_and(|kinds| kinds.contains(&json!("string")))
-    });
-    if texts || kinds.is_none() {
-        return schema.clone();
+/// Fits a schema to what TOML and plans are: there is no null, and in the place of any value below the plan's own keys
+/// there may be an expression.
+fn open(schema: &mut Json, definitions: &Map<String, Json>) {
+    match schema {
+        Json::Object(map) => {
+            without_null(map);
+            for (key, below) in map.iter_mut() {
+                open(below, definitions);
+                match (key.as_str(), below) {
+                    ("properties", Json::Object(properties)) => {
+                        properties.values_mut().for_each(|value| or_expression(value, definitions));
+                    }
+                    ("items", items) => or_expression(items, definitions),
+                    _ => {}
+                }
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(|item| open(item, definitions)),
+        _ => {}
     }
-    let mut schema = schema.clone();
-    let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
-    let mut either = json!({ "anyOf": [schema, { "type": "string", "pattern": r"\$\{\{" }] });
-    if let (Some(description), Some(either)) = (description, either.as_object_mut()) {
-        either.insert("description".to_owned(), description);
+}
+
+/// What an `Option` leaves behind.
+fn without_null(schema: &mut Map<String, Json>) {
+    if schema.get("default").is_some_and(Json::is_null) {
+        schema.remove("default");
     }
-    either
+    if let Some(Json::Array(kinds)) = schema.get_mut("type") {
+        kinds.retain(|kind| kind != "null");
+        if let [only] = kinds.as_slice() {
+            schema["type"] = only.clone();
+        }
+    }
+    if let Some(Json::Array(forms)) = schema.get_mut("anyOf") {
+        forms.retain(|form| form["type"] != "null");
+        if let [Json::Object(only)] = forms.as_slice() {
+            let only = only.clone();
+            schema.remove("anyOf");
+            schema.extend(only);
+        }
+    }
+}
+
+/// Lets an expression stand in a value's place, if that takes none by itself.
+fn or_expression(schema: &mut Json, definitions: &Map<String, Json>) {
+    if schema.get("const").is_some() || takes_expression(schema, definitions) {
+        return;
+    }
+    let about = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+    let form = schema.take();
+    *schema = json!({ "anyOf": [form, { "type": "string", "pattern": r"\$\{\{" }] });
+    if let Some(about) = about {
+        schema["description"] = about;
+    }
+}
+
+fn takes_expression(schema: &Json, definitions: &Map<String, Json>) -> bool {
+    let forms = ["anyOf", "oneOf"].iter().find_map(|key| schema[*key].as_array());
+    if let Some(name) = schema["$ref"].as_str().and_then(|place| place.strip_prefix("#/$defs/")) {
+        return definitions.get(name).is_some_and(|definition| takes_expression(definition, definitions));
+    }
+    if let Some(forms) = forms {
+        return forms.iter().any(|form| takes_expression(form, definitions));
+    }
+    let text = match &schema["type"] {
+        Json::Null => true,
+        Json::Array(kinds) => kinds.iter().any(|kind| kind == "string"),
+        kind => kind == "string",
+    };
+    let any = schema.get("const").is_none() && schema.get("enum").is_none();
+    text && any && schema["pattern"].as_str().is_none_or(|pattern| pattern.contains(r"\$\{\{"))
 }
 
 /// Moves a schema's definitions to the common ones, under names of their own.

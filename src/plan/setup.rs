@@ -54,9 +54,14 @@ pub(super) fn version(root: &mut Table, problems: &mut Problems) {
     problems.push(Problem::new(span, wrong));
 }
 
-/// A string of the plan's own.
+/// A string of the plan's own, which is read before the variables are known.
 pub(super) fn text(root: &mut Table, key: &str, problems: &mut Problems) -> Option<String> {
-    root.take(key)?.read(key, problems)
+    let node = root.take(key)?;
+    if node.template().is_some_and(|template| template.literal().is_none()) {
+        problems.push(Problem::new(node.span.clone(), format!("`{key}` can't hold an expression")));
+        return None;
+    }
+    node.read(key, problems)
 }
 
 /// `timezone`, by default UTC.

@@ -1,6 +1,7 @@
 mod consequences;
 mod items;
 mod mistakes;
+mod schema;
 
 use super::*;
 use serde_json::{Value as Json, json};
@@ -23,7 +24,11 @@ impl Folder {
         let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let time = "2026-11-21T23:30:00Z".parse().unwrap();
         let run = Some(RunIdentity { id: "r1".to_owned(), time });
-        let plan = Plan::load(&self.0.path().join("plan.toml"), &Overrides { vars, run });
+        let path = self.0.path().join("plan.toml");
+        let plan = Plan::load(&path, &Overrides { vars, run });
+        if plan.is_ok() {
+            schema::accepts(&std::fs::read_to_string(path).unwrap());
+        }
         plan.map_err(|errors| errors.to_string().replace(&format!("{}/", self.0.path().display()), ""))
     }
 }
@@ -303,7 +308,7 @@ fn jobs_are_selected_with_what_they_need() {
 
 #[test]
 fn the_schema_knows_every_key_of_every_kind() {
-    let schema = schema();
+    let schema = super::schema();
     let variants =
         |part: &str| schema["properties"][part]["additionalProperties"]["anyOf"].as_array().unwrap().clone();
     for kind in crate::sources::kinds() {

@@ -28,6 +28,7 @@ struct Sleep;
 #[serde(default)]
 struct Keys {
     /// How long to sleep: a duration, such as "2s".
+    #[schemars(with = "Option<String>")]
     sleep: Option<Template>,
 }
 
