@@ -3,6 +3,7 @@
 
 pub mod files;
 pub mod github;
+pub mod html;
 pub mod junit;
 mod line;
 pub mod log;

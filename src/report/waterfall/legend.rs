@@ -8,7 +8,7 @@ use crate::report::timeline::Timeline;
 use crate::report::{Line, text};
 
 /// All reasons to wait, in the order of the legend, and what is then waited for.
-const REASONS: [(Reason, &str); 8] = [
+pub const REASONS: [(Reason, &str); 8] = [
     (Reason::Need, "a job it needs"),
     (Reason::Connect, "the connection"),
     (Reason::Concurrency, "a limit"),

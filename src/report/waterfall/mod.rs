@@ -13,6 +13,7 @@ mod legend;
 mod tests;
 
 pub use axis::Axis;
+pub use legend::REASONS;
 
 use super::line::Line;
 use super::style::{Paint, Style};
@@ -161,7 +162,7 @@ fn heights(course: &[f64], peak: f64, rows: usize, style: &Style) -> Vec<String>
 
 /// The rank of each phase in the drawing, by its name: 2 for what an attempt was ever done in, 0 for what one ever
 /// began with, 1 between.
-fn ranks(timeline: &Timeline) -> BTreeMap<PhaseName, usize> {
+pub(super) fn ranks(timeline: &Timeline) -> BTreeMap<PhaseName, usize> {
     let mut ranks = BTreeMap::new();
     let attempts = || timeline.items().flat_map(|(_, item)| &item.attempts);
     for attempt in
