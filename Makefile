@@ -15,7 +15,7 @@ test: servers versions fmt-check deny lint docs unit it ## everything below: wha
 	@echo "make test: everything passed"
 
 .PHONY: servers
-servers: ## install what the tests start: OpenSSH, PostgreSQL, nginx (Debian; starts no service of the system)
+servers: ## install what the tests start: OpenSSH, PostgreSQL, nginx, Chromium (Debian; starts no service of the system)
 	@scripts/servers
 
 .PHONY: versions

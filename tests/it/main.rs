@@ -14,6 +14,7 @@ mod faults;
 mod fetch;
 mod full;
 mod history;
+mod html;
 mod layers;
 mod mistakes;
 mod overlap;

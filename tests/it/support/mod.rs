@@ -6,10 +6,12 @@
 //!   `FANOUT_TEST_LOCAL_SERVERS=0` leaves out those that are installed here.
 //! - [`clock_server`]: an HTTP server of our own that answers when it is told to and notes when it was asked.
 //! - [`proxy`]: latency, bandwidth, cuts, resets and stalls between the program and any of these.
+//! - [`browser`]: Chromium without a window, for what is shown in one.
 //! - [`plan`] and [`command`]: a folder with a plan, and the program run in it.
 
 #![expect(dead_code, reason = "a test takes from it what it needs, and not every build has every test")]
 
+pub(crate) mod browser;
 pub(crate) mod clock_server;
 pub(crate) mod command;
 pub(crate) mod log;
@@ -21,6 +23,7 @@ pub(crate) mod proxy;
 pub(crate) mod sources;
 pub(crate) mod sshd;
 
+use browser::Browser;
 use nginx::Nginx;
 use postgres::Postgres;
 use sshd::Sshd;
@@ -46,6 +49,12 @@ pub(crate) fn postgres() -> Option<&'static Postgres> {
 pub(crate) fn nginx() -> Option<&'static Nginx> {
     static SHARED: OnceLock<Result<Nginx, String>> = OnceLock::new();
     or_skip(SHARED.get_or_init(|| Nginx::from_environment().unwrap_or_else(Nginx::start)).as_ref())
+}
+
+/// The browser that all tests share.
+pub(crate) fn browser() -> Option<&'static Browser> {
+    static SHARED: OnceLock<Result<Browser, String>> = OnceLock::new();
+    or_skip(SHARED.get_or_init(Browser::start).as_ref())
 }
 
 /// Set to `0`, it is as if no server were installed on this machine.

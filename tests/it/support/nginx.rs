@@ -58,8 +58,8 @@ impl Nginx {
         prepare(&folder, address).map_err(|e| format!("nginx's folder: {e}"))?;
         let prefix = format!("{}/", folder.display());
         let command = [program.as_str(), "-p", &prefix, "-c", "nginx.conf", "-e", "errors"];
-        let start = Start { folder: &folder, command: &command, as_root: false, signal: "TERM", address };
-        let process = Some(Process::start(&start)?);
+        let start = Start { folder: &folder, command: &command, as_root: false, signal: "TERM" };
+        let process = Some(Process::start(&start, address)?);
         Ok(Nginx { url: format!("http://{address}"), log: Log::new(folder.join("log")), folder, process })
     }
 

@@ -56,8 +56,8 @@ impl Postgres {
         let (program, port) = (programs.join("postgres").display().to_string(), address.port().to_string());
         let mut command = vec![program.as_str(), "-D", "data", "-p", &port];
         command.extend(SETTINGS.iter().chain(settings).flat_map(|setting| ["-c", setting]));
-        let start = Start { folder: &folder, command: &command, as_root: false, signal: "INT", address };
-        let process = Process::start(&start)?;
+        let start = Start { folder: &folder, command: &command, as_root: false, signal: "INT" };
+        let process = Process::start(&start, address)?;
         let url = format!("postgres://{USER}:{}@{address}/postgres", PASSWORD.replace(' ', "%20"));
         Ok(Postgres { url, log: Log::new(folder.join("output")), process: Some(process) })
     }

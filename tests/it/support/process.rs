@@ -54,13 +54,20 @@ pub(crate) struct Start<'a> {
     pub(crate) as_root: bool,
     /// The signal that stops it: `TERM`, or what stops it faster.
     pub(crate) signal: &'a str,
-    /// Where it will listen.
-    pub(crate) address: SocketAddr,
 }
 
 impl Process {
-    /// Starts it and waits until it accepts connections.
-    pub(crate) fn start(start: &Start<'_>) -> Result<Process, String> {
+    /// Starts it and waits until it accepts connections there.
+    pub(crate) fn start(start: &Start<'_>, address: SocketAddr) -> Result<Process, String> {
+        let started = Process::start_until(start, || TcpStream::connect(address).ok());
+        started.map(|(process, _)| process).map_err(|why| format!("nobody answers at {address}: {why}"))
+    }
+
+    /// Starts it and waits until it is found to be ready, for a server that chooses its address.
+    pub(crate) fn start_until<T>(
+        start: &Start<'_>,
+        ready: impl Fn() -> Option<T>,
+    ) -> Result<(Process, T), String> {
         let mut watchdog = Command::new("/bin/sh");
         watchdog.args(["-c", WATCHDOG, "watchdog", start.signal]).arg(start.folder).args(start.command);
         watchdog.current_dir(start.folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -69,8 +76,8 @@ impl Process {
         }
         let watchdog = watchdog.spawn().map_err(|e| format!("no /bin/sh: {e}"))?;
         let process = Process { watchdog, folder: start.folder.to_owned() };
-        process.wait_for(start.address).map_err(|why| format!("{}: {why}", start.command.join(" ")))?;
-        Ok(process)
+        let found = process.wait_for(ready).map_err(|why| format!("{}: {why}", start.command.join(" ")))?;
+        Ok((process, found))
     }
 
     /// The server's process id.
@@ -79,11 +86,11 @@ impl Process {
         text.trim().parse().expect("a number")
     }
 
-    fn wait_for(&self, address: SocketAddr) -> Result<(), String> {
+    fn wait_for<T>(&self, ready: impl Fn() -> Option<T>) -> Result<T, String> {
         let begun = Instant::now();
         while begun.elapsed() < START {
-            if TcpStream::connect(address).is_ok() {
-                return Ok(());
+            if let Some(found) = ready() {
+                return Ok(found);
             }
             if fs::exists(self.folder.join("pid")).unwrap_or(false) && !is_running(self.id()) {
                 break;
@@ -91,7 +98,7 @@ impl Process {
             std::thread::sleep(LOOK);
         }
         let output = fs::read_to_string(self.folder.join("output")).unwrap_or_default();
-        Err(format!("did not answer at {address}; it said: {output}"))
+        Err(format!("it was not ready in time; it said: {output}"))
     }
 }
 

@@ -82,9 +82,9 @@ impl Sshd {
         let text = folder.to_str().ok_or("the temporary folder's path is not UTF-8")?;
         let (ip, port) = (address.ip().to_string(), address.port().to_string());
         let command = [&[SCRIPT, text, &ip, &port, &id], options].concat();
-        let start = Start { folder: &folder, command: &command, as_root: true, signal: "TERM", address };
+        let start = Start { folder: &folder, command: &command, as_root: true, signal: "TERM" };
         Ok(Sshd {
-            process: Some(Process::start(&start)?),
+            process: Some(Process::start(&start, address)?),
             host: ip,
             port: address.port(),
             log: Log::new(folder.join("log")),
