@@ -1,6 +1,7 @@
 //! What an attempt is given: whether it is asked to stop, and a way to say how far it is. Not here: who asks
 //! (`driver`) and what follows from it (`scheduler`).
 
+use super::attributes::Attributes;
 use super::builder::Gather;
 use super::call::Call;
 use super::intake::Intake;
@@ -27,6 +28,8 @@ struct Shared {
     progress: Progress,
     link: Option<Link>,
     blocking: Mutex<Blocking>,
+    /// What was said of it so far.
+    attributes: Mutex<Attributes>,
     /// Told when a parent that waited for its children may go on.
     resumed: Notify,
 }
@@ -56,6 +59,7 @@ impl Context {
             progress: Progress::default(),
             link,
             blocking: Mutex::default(),
+            attributes: Mutex::default(),
             resumed: Notify::new(),
         };
         Context { shared: Arc::new(shared) }
@@ -87,6 +91,15 @@ impl Context {
         if let Some(link) = &self.shared.link {
             link.phase(name);
         }
+    }
+
+    /// Says something of this attempt by OpenTelemetry's names, as soon as it is known: it is told once, when the attempt
+    /// ends, however it ends. `say` is called only if somebody listens; secrets are taken out of its texts.
+    pub fn attributes(&self, say: impl FnOnce(&mut Attributes)) {
+        let Some(link) = self.shared.link.as_ref().filter(|link| link.run.events().is_some()) else { return };
+        let mut said = Attributes::default();
+        say(&mut said);
+        self.shared.attributes().take_over(said, link.run.clean());
     }
 
     /// Says that the item's source answered: connected, logged in. Its other items may start from now on. Items of a
@@ -143,6 +156,11 @@ impl Context {
         })
     }
 
+    /// What was said of the attempt.
+    pub(super) fn said(&self) -> Attributes {
+        std::mem::take(&mut *self.shared.attributes())
+    }
+
     /// Lets a parent go on.
     pub(super) fn resume(&self) {
         self.shared.resumed.notify_one();
@@ -164,6 +182,10 @@ impl Context {
 impl Shared {
     fn blocking(&self) -> MutexGuard<'_, Blocking> {
         self.blocking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn attributes(&self) -> MutexGuard<'_, Attributes> {
+        self.attributes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

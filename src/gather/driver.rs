@@ -178,19 +178,17 @@ impl<I: Intake> Driver<I> {
         let source_fails = matches!(end, AttemptEnd::Failed(Advice { source: true, .. }));
         let brief =
             if self.events.is_some() || source_fails { self.hooks.brief(&ran) } else { Brief::default() };
-        Told { slot, ran, end, brief }
+        let attributes = self.slot(slot).running.as_ref().map(|(_, context)| context.said());
+        Told { slot, ran, end, brief, attributes: attributes.unwrap_or_default() }
     }
 
     /// Tells the scheduler what ended.
     fn tell(&mut self, told: Vec<Told<Done<I>, Fail<I>>>) -> Answer<Done<I>, Fail<I>> {
         let Driver { run, job, ids, look_ahead, .. } = self;
         run.with(|scheduler| {
-            let judge = |Told { slot, ran, end, brief }: Told<_, _>| {
-                let verdict = match ids[slot as usize] {
-                    Some(id) => scheduler.ended(id, end, brief),
-                    None => Verdict::Again,
-                };
-                (slot, ran, verdict)
+            let judge = |told: Told<_, _>| {
+                let item = ids[told.slot as usize];
+                told.judge(scheduler, item)
             };
             let judged = told.into_iter().map(judge).collect();
             let room = look_ahead.saturating_sub(scheduler.queued(*job));

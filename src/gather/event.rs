@@ -1,6 +1,7 @@
 //! What happens in a run, as data: the core emits these from one place, in one order. Written as JSON Lines they
 //! are the run's record, and every view of a run is a pure function of them. Not here: how they are shown.
 
+use super::attributes::Attributes;
 use super::info::RunInfo;
 use super::outcome::{Cause, State};
 use std::sync::Arc;
@@ -91,6 +92,15 @@ pub enum EventKind {
         bytes: u64,
         /// Rows so far.
         rows: u64,
+    },
+    /// What the source says of an attempt, by OpenTelemetry's names. At most once an attempt, at its end.
+    Attributes {
+        /// Its job.
+        job: JobNumber,
+        /// Its item.
+        item: ItemNumber,
+        /// What it says.
+        attributes: Attributes,
     },
     /// An attempt ended.
     AttemptEnded {

@@ -26,6 +26,7 @@
 //! Not here: what an item does, where it comes from, how a run is shown. This folder imports nothing of the crate.
 
 mod attempt;
+mod attributes;
 mod builder;
 mod call;
 mod context;
@@ -48,6 +49,7 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
+pub use attributes::{ATTRIBUTE_LENGTH, ATTRIBUTES, AttributeValue, Attributes, Clean};
 pub use builder::{DEFAULT_LOOK_AHEAD, DEFAULT_OUTCOMES, Gather, Outcomes, gather, one};
 pub use call::{Call, Ended, Item, Once};
 pub use context::{Cancel, Context, Progress};

@@ -1,5 +1,6 @@
 //! A run: the limits, the clock and the events that its jobs have in common. Not here: what a job does (`driver`).
 
+use super::attributes::Clean;
 use super::event::{Counts, EventKind, JobNumber, Role};
 use super::event_queue::EventQueue;
 use super::limit::{Limit, LimitId};
@@ -32,6 +33,7 @@ struct Shared {
     start: Instant,
     state: Mutex<State>,
     events: Option<Arc<EventQueue>>,
+    clean: Option<Clean>,
     span: tracing::Span,
 }
 
@@ -53,6 +55,8 @@ pub struct RunSettings {
     pub seed: Option<u64>,
     /// How many events may wait for their reader; `None`: nobody listens, and no event is built.
     pub events: Option<usize>,
+    /// Takes secrets out of what sources say of their attempts ([`Context::attributes`](super::Context::attributes)).
+    pub clean: Option<Clean>,
 }
 
 impl Default for RunSettings {
@@ -63,6 +67,7 @@ impl Default for RunSettings {
             grace: DEFAULT_GRACE,
             seed: None,
             events: None,
+            clean: None,
         }
     }
 }
@@ -76,7 +81,15 @@ impl Run {
         let scheduler = Scheduler::new(limit, settings.grace, seed, events.is_some());
         let state = Mutex::new(State { scheduler, drivers: HashMap::new() });
         let span = tracing::info_span!("run");
-        Run { shared: Arc::new(Shared { start: Instant::now(), state, events, span }) }
+        Run {
+            shared: Arc::new(Shared {
+                start: Instant::now(),
+                state,
+                events,
+                clean: settings.clean.clone(),
+                span,
+            }),
+        }
     }
 
     /// Makes a limit, or finds the one that has its name.
@@ -87,6 +100,11 @@ impl Run {
     /// The events of this run, to be read by one reader; `None` if it was set up without.
     pub fn events(&self) -> Option<Arc<EventQueue>> {
         self.shared.events.clone()
+    }
+
+    /// What takes secrets out of attributes.
+    pub(super) fn clean(&self) -> Option<&Clean> {
+        self.shared.clean.as_ref()
     }
 
     /// The span that all of the run's jobs are below.

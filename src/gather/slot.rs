@@ -1,11 +1,12 @@
 //! An item as its driver has it, from being pulled to its outcome.
 
 use super::attempt::Ran;
+use super::attributes::Attributes;
 use super::call::{Call, Ended};
 use super::context::Context;
-use super::event::Brought;
+use super::event::{Brought, EventKind};
 use super::outcome::{Advice, Cause, Outcome, Timeout};
-use super::scheduler::{AttemptEnd, Brief, Details, Ending, Verdict};
+use super::scheduler::{AttemptEnd, Brief, Details, Ending, ItemId, Scheduler, Verdict};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
@@ -68,6 +69,20 @@ pub(super) struct Told<T, E> {
     pub(super) ran: Ran<T, E>,
     pub(super) end: AttemptEnd,
     pub(super) brief: Brief,
+    /// What its source said of it.
+    pub(super) attributes: Attributes,
+}
+
+impl<T, E> Told<T, E> {
+    /// Tells it, and hears what it means.
+    pub(super) fn judge(self, scheduler: &mut Scheduler, item: Option<ItemId>) -> Judged<T, E> {
+        let Told { slot, ran, end, brief, attributes } = self;
+        let Some(id) = item else { return (slot, ran, Verdict::Again) };
+        if let Some((job, item)) = scheduler.numbers(id).filter(|_| !attributes.is_empty()) {
+            scheduler.emit(|_| EventKind::Attributes { job, item, attributes });
+        }
+        (slot, ran, scheduler.ended(id, end, brief))
+    }
 }
 
 /// An attempt's end and what it means.

@@ -20,6 +20,7 @@ pub(super) fn near() -> BoxedStrategy<Event> {
                 | EventKind::AttemptStarted { job, item, .. }
                 | EventKind::Phase { job, item, .. }
                 | EventKind::Progress { job, item, .. }
+                | EventKind::Attributes { job, item, .. }
                 | EventKind::AttemptEnded { job, item, .. }
                 | EventKind::ItemEnded { job, item, .. } => (*job, *item) = (near_job, near_item),
                 EventKind::JobStarted { job, parent, .. } => {

@@ -20,7 +20,8 @@ pub(super) fn of(plan: &Plan, concurrency: u64, redactor: &Redactor) -> RunInfo 
         log: LOG_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         id: plan.run.id.clone(),
-        started: plan.run.time.to_string(),
+        // Not the plan's own time: a plan may wait for another run of it, or say the day of an earlier one.
+        started: jiff::Timestamp::now().to_string(),
         name: plan.name.clone(),
         plan: Some((plan.path.display().to_string(), plan.digest.clone())),
         vars: vars.collect(),

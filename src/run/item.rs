@@ -59,12 +59,16 @@ impl Call for ItemCall {
             Task::Duplicate => Err(Ended::Skipped(Skip::Duplicate)),
         };
         async move {
-            match task {
+            let ended = match task {
                 Ok((request, place)) => {
                     attempt(&job, &label, number, &context, request.as_ref(), place).await
                 }
                 Err(ended) => ended,
+            };
+            if let Ended::Failed(error) = &ended {
+                context.attributes(|said| said.set("error.type", error.code));
             }
+            ended
         }
     }
 }

@@ -19,7 +19,7 @@ pub use dry::{DryRun, Forecast, Foreseen};
 pub use result::{Exit, JobEnd, JobReport, RunReport};
 
 use crate::expr::Globals;
-use crate::gather::{Cause, Counts, EventKind, Run, RunSettings, Stop};
+use crate::gather::{Cause, Clean, Counts, EventKind, Run, RunSettings, Stop};
 use crate::output::{Folder, OutputError};
 use crate::plan::Plan;
 use crate::secret::Redactor;
@@ -179,7 +179,10 @@ impl Shared {
     /// Starts the clock.
     fn new(plan: Arc<Plan>, options: Options, globals: Globals, outputs: Outputs) -> Shared {
         let concurrency = concurrency(&plan, &options);
-        let run = Run::new(&RunSettings { concurrency, events: options.events, ..RunSettings::default() });
+        let redactor = options.redactor.clone();
+        let clean = Some(Clean::new(move |text| redactor.redact(text).into_owned()));
+        let settings = RunSettings { concurrency, events: options.events, clean, ..RunSettings::default() };
+        let run = Run::new(&settings);
         run.reserve_jobs(plan.jobs.len() as u32);
         let limits = Limits::new(&plan, &run);
         let deadline = options.deadline.or(plan.limits.deadline).map(|after| Instant::now() + after);

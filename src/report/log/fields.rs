@@ -15,6 +15,7 @@ pub(super) const FIELDS: &[(&str, &[&str])] = &[
     ("attempt_started", &["job", "item", "attempt", "lane", "waits"]),
     ("phase", &["job", "item", "name"]),
     ("progress", &["job", "item", "bytes", "rows"]),
+    ("attributes", &["job", "item", "attributes"]),
     ("attempt_ended", &["job", "item", "state", "error", "retry_in"]),
     ("item_ended", &["job", "item", "state", "why", "code", "brought"]),
     ("job_ended", &["job", "counts", "why"]),

@@ -1,7 +1,7 @@
 use super::{LogError, Reader, encode, fields};
 use crate::gather::{
-    Brought, Cause, Change, Counts, Event, EventKind, JobInfo, LimitInfo, Reason, Role, RunInfo, SourceInfo,
-    State, Wait,
+    AttributeValue, Attributes, Brought, Cause, Change, Counts, Event, EventKind, JobInfo, LimitInfo, Reason,
+    Role, RunInfo, SourceInfo, State, Wait,
 };
 use crate::report::story::{mixed, s};
 use proptest::prelude::*;
@@ -44,6 +44,18 @@ fn waits() -> impl Strategy<Value = Vec<Wait>> {
     let wait =
         wait.prop_map(|(reason, limit, duration)| Wait { reason, limit: limit.map(Into::into), duration });
     prop::collection::vec(wait, 0..3)
+}
+
+fn attributes() -> BoxedStrategy<Attributes> {
+    let value = prop_oneof![text().prop_map(Into::into), any::<i64>().prop_map(AttributeValue::Number)];
+    let pairs = prop::collection::vec((text(), value), 0..3);
+    pairs
+        .prop_map(|pairs| {
+            let mut attributes = Attributes::default();
+            pairs.into_iter().for_each(|(name, value)| attributes.set(name, value));
+            attributes
+        })
+        .boxed()
 }
 
 fn counts() -> impl Strategy<Value = Counts> {
@@ -131,6 +143,11 @@ fn item_event() -> BoxedStrategy<EventKind> {
             item,
             bytes,
             rows
+        }),
+        (id, attributes()).prop_map(|((job, item), attributes)| EventKind::Attributes {
+            job,
+            item,
+            attributes
         }),
         (id, state(), prop::option::of(text()), prop::option::of(time())).prop_map(
             |((job, item), state, error, retry_in)| EventKind::AttemptEnded {

@@ -35,6 +35,9 @@ impl Timeline {
                 }
             }),
             EventKind::Progress { job, item, bytes, rows } => self.progressed(*job, *item, *bytes, *rows),
+            EventKind::Attributes { job, item, attributes } => {
+                self.during(*job, *item, |attempt| attempt.attributes = attributes.clone());
+            }
             EventKind::AttemptEnded { job, item, state, error, retry_in } => {
                 let again = retry_in.map(|after| at.saturating_add(after));
                 self.attempt_ended(

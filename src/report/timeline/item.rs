@@ -1,6 +1,6 @@
 //! What is known of one item: its attempts, its waits, its outcome. Not here: how it comes to be known (`Timeline`).
 
-use crate::gather::{Brought, ItemNumber, JobNumber, PhaseName, State, Wait};
+use crate::gather::{Attributes, Brought, ItemNumber, JobNumber, PhaseName, State, Wait};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub struct Attempt {
     pub rows: u64,
     /// When its bytes and rows were last told.
     pub told: Duration,
+    /// What its source said of it, by OpenTelemetry's names.
+    pub attributes: Attributes,
     /// How it ended, if it has.
     pub end: Option<AttemptEnd>,
 }

@@ -80,6 +80,8 @@ impl Call {
         let mut hop = Hop::first(self);
         loop {
             let response = self.ask(client, &hop, context).await?;
+            let status = response.status().as_u16();
+            context.attributes(|said| said.set("http.response.status_code", status));
             context.source_up();
             context.progress().beat();
             let Some(next) = hop.next(self, response.status(), response.headers())? else {
@@ -94,6 +96,7 @@ impl Call {
     /// Sends a request. Its source is up as soon as there is a connection, however long the answer takes: other items
     /// are not to wait for it.
     async fn ask(&self, client: &Client, hop: &Hop, context: &Context) -> Result<Response, SourceError> {
+        hop.tell(context);
         let mut connections = self.client.connections();
         let mut answer = std::pin::pin!(unless_cancelled(context, self.send(client, hop)));
         tokio::select! {

@@ -93,8 +93,8 @@ fn builder(settings: &ClientSettings, connected: &watch::Sender<u64>) -> ClientB
     if settings.environment_proxy { builder } else { builder.no_proxy() }
 }
 
-/// Mozilla's roots.
-pub(super) fn bundled_roots() -> Vec<Certificate> {
+/// Mozilla's roots, for a client where the system has none.
+pub fn bundled_roots() -> Vec<Certificate> {
     // The list holds certificates alone; one that could not be read would be one root less.
     webpki_root_certs::TLS_SERVER_ROOT_CERTS
         .iter()

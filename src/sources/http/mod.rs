@@ -21,6 +21,8 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use client::bundled_roots;
+
 use super::{Kind, Problems, Source, Surroundings};
 use crate::expr::Table;
 use std::sync::Arc;

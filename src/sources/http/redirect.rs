@@ -4,6 +4,7 @@
 
 use super::address::{self, is_secret_name};
 use super::call::Call;
+use crate::gather::Context;
 use crate::sources::SourceError;
 use bytes::Bytes;
 use reqwest::header::{
@@ -83,6 +84,21 @@ impl Hop {
             body: self.body.clone(),
             number: self.number + 1,
         }
+    }
+
+    /// Says what is asked for, in place of what was asked for before.
+    pub(super) fn tell(&self, context: &Context) {
+        context.attributes(|said| {
+            said.set("http.request.method", self.method.as_str());
+            said.set("url.full", self.url_shown());
+            said.set("server.address", self.url.host_str().unwrap_or_default());
+            if let Some(port) = self.url.port_or_known_default() {
+                said.set("server.port", port);
+            }
+            if self.number > 0 {
+                said.set("http.request.resend_count", self.number);
+            }
+        });
     }
 
     /// The URL, as shown.

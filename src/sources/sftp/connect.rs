@@ -5,7 +5,7 @@ use super::auth::{self, Method};
 use super::error::Lost;
 use super::known_hosts::{KnownHosts, Verdict, described, fingerprint};
 use super::session::Session;
-use crate::gather::Advice;
+use crate::gather::{Advice, Attributes};
 use crate::sources::SourceError;
 use russh::client::{self, Config, DisconnectReason, Handle};
 use russh::keys::PublicKey;
@@ -50,6 +50,15 @@ pub(super) struct Target {
     pub(super) keepalive: Duration,
     /// Bytes after which keys are exchanged anew.
     pub(super) rekey: usize,
+}
+
+impl Target {
+    /// Says where it is, and what is done there. OpenTelemetry has no names for SFTP beyond those of servers and files.
+    pub(super) fn tell(&self, said: &mut Attributes, operation: &'static str) {
+        said.set("fanout.sftp.operation", operation);
+        said.set("server.address", self.host.as_str());
+        said.set("server.port", self.port);
+    }
 }
 
 /// What is needed to trust the server and to be trusted: read once, from files and secrets.

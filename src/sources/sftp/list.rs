@@ -47,6 +47,11 @@ impl Walk {
     }
 
     async fn page(&mut self, context: &Context) -> Result<Page<Entry>, SourceError> {
+        context.attributes(|said| {
+            self.pool.target.tell(said, "list");
+            let (Wanted::Plain(path) | Wanted::Pattern(Pattern { base: path, .. })) = &self.wanted;
+            said.set("file.path", shown(path));
+        });
         if !self.started {
             self.start(context).await?;
             self.started = true;

@@ -155,10 +155,15 @@ impl Request for Get {
         sink: &'a mut Sink,
     ) -> BoxFuture<'a, Result<Payload, SourceError>> {
         Box::pin(async {
+            context.attributes(|said| {
+                self.pool.target.tell(said, "fetch");
+                said.set("file.path", shown(&self.path));
+            });
             let lease = self.pool.lease(context).await?;
             let target = &self.pool.target.name;
             let file = File { lease: &lease, context, target, path: &self.path, size: self.size };
             let attrs = file.fetch(&mut Store(sink)).await?;
+            context.attributes(|said| said.set("file.size", attrs.size.unwrap_or_default()));
             Ok(Payload {
                 brought: Brought { bytes: attrs.size.unwrap_or_default(), ..Brought::default() },
                 modified: entry::modified(&attrs),

@@ -235,7 +235,13 @@ impl Request for Asked {
         sink: &'a mut Sink,
     ) -> BoxFuture<'a, Result<Payload, SourceError>> {
         Box::pin(async move {
+            context.attributes(|said| said.set("db.system.name", self.database.dialect().system()));
             let work = self.work(context).await?;
+            context.attributes(|said| {
+                let operation = work.statement.operation();
+                said.set("db.query.summary", operation.clone());
+                said.set("db.operation.name", operation);
+            });
             if context.cancel().is_set() {
                 return Err(cancelled(&self.database.target()));
             }

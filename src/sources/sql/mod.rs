@@ -61,6 +61,14 @@ struct Place {
     read_only: bool,
 }
 
+/// Says the database's own code of an error: SQLSTATE, or SQLite's extended result code.
+fn tell_code(context: &Context, error: &sqlx::Error) {
+    let code = error.as_database_error().and_then(|error| error.code());
+    if let Some(code) = code {
+        context.attributes(|said| said.set("db.response.status_code", code.into_owned()));
+    }
+}
+
 /// An attempt that was asked to stop has no other error.
 fn cancelled(target: &str) -> SourceError {
     SourceError::new("cancelled", format!("{target}: cancelled"))

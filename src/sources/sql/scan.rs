@@ -13,6 +13,16 @@ pub(super) enum Dialect {
     Sqlite,
 }
 
+impl Dialect {
+    /// The database's name in OpenTelemetry's list of them.
+    pub(super) fn system(self) -> &'static str {
+        match self {
+            Dialect::Postgres => "postgresql",
+            Dialect::Sqlite => "sqlite",
+        }
+    }
+}
+
 /// A statement as it is sent, and how it got there from its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Statement {
@@ -72,6 +82,11 @@ impl Statement {
         let words = ["select", "insert", "update", "delete", "merge", "with", "values", "table"];
         let first = first_word(&self.source);
         words.iter().any(|word| first.eq_ignore_ascii_case(word))
+    }
+
+    /// What it does, as its first word says: `SELECT`. Nothing of its text beside that.
+    pub(super) fn operation(&self) -> String {
+        first_word(&self.source).to_ascii_uppercase()
     }
 
     /// Its first line with words in it, shortened.

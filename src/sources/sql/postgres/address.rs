@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub(super) struct Address {
     /// Without credentials.
     pub(super) target: String,
+    /// The database's name, where one was said: a user's name may be a secret.
+    pub(super) database: Option<String>,
     /// With credentials: never shown.
     pub(super) options: PgConnectOptions,
 }
@@ -45,6 +47,24 @@ pub(super) struct Parts {
 
 /// What the driver takes from the environment and can't be kept from taking.
 const ENVIRONMENT: &[&str] = &["PGOPTIONS", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"];
+
+impl Address {
+    /// Says where it is.
+    pub(super) fn tell(&self, context: &Context) {
+        context.attributes(|said| {
+            match self.options.get_socket() {
+                Some(socket) => said.set("server.address", socket.display().to_string()),
+                None => {
+                    said.set("server.address", self.options.get_host());
+                    said.set("server.port", self.options.get_port());
+                }
+            }
+            if let Some(database) = &self.database {
+                said.set("db.namespace", database.as_str());
+            }
+        });
+    }
+}
 
 impl Login {
     /// Where it is, as far as that is known without reading a secret.
@@ -140,7 +160,7 @@ impl Parts {
         if let Some((certificate, key)) = &self.certificate {
             options = options.ssl_client_cert(certificate).ssl_client_key(key);
         }
-        Ok(Address { target: self.target(), options })
+        Ok(Address { target: self.target(), database: self.database.clone(), options })
     }
 }
 

@@ -98,6 +98,7 @@ impl Shared {
     async fn lease(&self, job: &str, scope: &Scope, context: &Context) -> Result<Lease, SourceError> {
         let address =
             self.address.get_or_try_init(|| self.login.resolve(scope, &self.place.folder, context)).await?;
+        address.tell(context);
         self.sessions.take(address, &format!("fanout/{job}"), context).await
     }
 

@@ -7,8 +7,8 @@
 //! of a statement's text, and whatever can be typed in psql can be passed and read.
 //! Not here: connections (`sessions`), what values are (`cell`), and where rows go (`feed`).
 
-use super::super::Work;
 use super::super::feed::{Feed, Rows};
+use super::super::{Work, tell_code};
 use super::error::{self, Sent};
 use super::parameters::{self, Parameters};
 use super::prepared::{self, Prepared};
@@ -150,6 +150,7 @@ impl Query<'_> {
     }
 
     fn failure(&mut self, error: sqlx::Error, before: usize, repeatable: bool) -> Failure {
+        tell_code(self.context, &error);
         let after = match &error {
             sqlx::Error::Database(error) if !error::is_fatal(error.as_ref()) => After::Reuse,
             _ => After::Discard,

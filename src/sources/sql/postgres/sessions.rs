@@ -2,6 +2,7 @@
 //! sqlx's own pool is not used: it waits without a limit for a returned connection to answer, and leaves the
 //! statement of a dropped query running on the server. Not here: what runs on them (`query`).
 
+use super::super::tell_code;
 use super::address::Address;
 use super::error;
 use crate::gather::{Advice, Context};
@@ -54,7 +55,7 @@ impl Sessions {
             Some(session) => session,
             None => {
                 context.phase("connect");
-                self.login(address, name).await?
+                self.login(address, name, context).await?
             }
         };
         context.source_up();
@@ -88,11 +89,14 @@ impl Sessions {
         }
     }
 
-    async fn login(&self, address: &Address, name: &str) -> Result<Session, SourceError> {
+    async fn login(&self, address: &Address, name: &str, context: &Context) -> Result<Session, SourceError> {
         let limit = self.connect_timeout;
         let session = timeout(limit, Session::login(&address.options, name)).await;
         match session {
-            Ok(session) => session.map_err(|error| error::connecting(&address.target, &error)),
+            Ok(session) => session.map_err(|error| {
+                tell_code(context, &error);
+                error::connecting(&address.target, &error)
+            }),
             Err(_) => {
                 let message = format!("{}: no connection within {limit:?}", address.target);
                 Err(SourceError::new("connect", message).advice(Advice::SOURCE_AGAIN))

@@ -116,6 +116,7 @@ impl Database for Shared {
         sink: &'a mut Sink,
     ) -> BoxFuture<'a, Result<Payload, SourceError>> {
         Box::pin(async move {
+            context.attributes(|said| said.set("db.namespace", self.path.display().to_string()));
             let mut session = self.sessions.take(work.write, context).await?;
             let stop = session.watch(context).await?;
             let mut feed = Feed::new(context, sink)?;
@@ -123,7 +124,7 @@ impl Database for Shared {
                 asked = query::run(&mut session.connection, work, &mut feed, context) => asked,
                 _ = context.cancelled() => return Err(cancelled(&self.target())),
             };
-            let affected = asked.map_err(|failure| query::explain(&self.target(), failure, work))?;
+            let affected = asked.map_err(|failure| query::explain(&self.target(), failure, work, context))?;
             let mut payload = feed.finish(sink);
             payload.facts.insert("affected", affected.into());
             stop.finished();

@@ -1,8 +1,8 @@
 //! One query on a SQLite connection: values are bound by their own type, rows come with the type of each value, which in
 //! SQLite is the value's and not the column's. Not here: connections (`sessions`), where rows go (`feed`).
 
-use super::super::Work;
 use super::super::feed::{Feed, Rows};
+use super::super::{Work, tell_code};
 use super::error;
 use crate::gather::Context;
 use crate::output::{Cell, RowWriter};
@@ -27,9 +27,12 @@ impl From<sqlx::Error> for Failure {
 }
 
 /// Says a failure in the source's words.
-pub(super) fn explain(target: &str, failure: Failure, work: &Work) -> SourceError {
+pub(super) fn explain(target: &str, failure: Failure, work: &Work, context: &Context) -> SourceError {
     match failure {
-        Failure::Database(error) => error::running(target, &error, !work.write),
+        Failure::Database(error) => {
+            tell_code(context, &error);
+            error::running(target, &error, !work.write)
+        }
         Failure::Other(error) => error,
     }
 }

@@ -1,6 +1,7 @@
 //! Connections to one SQLite file. Each has a thread of sqlx's; its statement ends when the item that asked for it is
 //! cancelled or dropped. Not here: what runs on them (`query`).
 
+use super::super::tell_code;
 use super::error;
 use crate::gather::Context;
 use crate::sources::SourceError;
@@ -51,7 +52,10 @@ impl Sessions {
                 let path = self.path.clone();
                 context.blocking(move |_| readable(&path)).await?;
                 let opened = SqliteConnection::connect_with(&options).await;
-                let connection = opened.map_err(|error| error::opening(&self.path, &error))?;
+                let connection = opened.map_err(|error| {
+                    tell_code(context, &error);
+                    error::opening(&self.path, &error)
+                })?;
                 Session { connection, write }
             }
         };
