@@ -96,6 +96,9 @@ pub(super) struct RunArguments {
     /// Write the event log, as JSON Lines, to stdout or a file.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(super) events: Option<PathBuf>,
+    /// Send spans to a collector by OTLP, such as http://localhost:4318.
+    #[arg(long, value_name = "URL")]
+    pub(super) otlp: Option<String>,
     /// What to do if the plan is running already.
     #[arg(long, value_name = "WHAT", default_value = "refuse")]
     pub(super) overlap: WhenRunning,
@@ -187,6 +190,8 @@ pub(super) enum Form {
     Text,
     /// The event log.
     Events,
+    /// A page for a browser, in one file.
+    Html,
     /// A trace file for Perfetto (ui.perfetto.dev) and chrome://tracing.
     Trace,
     /// JUnit XML, as CI systems read it.
@@ -209,7 +214,7 @@ impl Form {
     pub(super) fn is_binary(self) -> bool {
         match self {
             Form::Text | Form::Events | Form::Junit | Form::Files => false,
-            Form::Trace => true,
+            Form::Html | Form::Trace => true,
         }
     }
 }

@@ -7,6 +7,7 @@ mod demo;
 mod dry;
 mod exit;
 mod history;
+mod otlp;
 mod run;
 mod show;
 mod signals;

@@ -3,6 +3,7 @@
 use super::args::{PlanArguments, RunArguments};
 use super::dry::dry_run;
 use super::exit::Failure;
+use super::otlp::Export;
 use super::state::Recording;
 use super::view::{Log, QUEUE, Viewer};
 use super::{Surroundings, print, signals};
@@ -33,17 +34,14 @@ pub(super) async fn run(arguments: RunArguments, surroundings: &Surroundings) ->
     if arguments.dry_run {
         return dry_run(plan, options, arguments.verbose, surroundings).await;
     }
+    let export = Export::begin(arguments.otlp.as_deref(), surroundings).await?;
     let log = Log::open(arguments.events.as_deref())?;
+    let heed = Export::heed(export.as_ref());
     let (report, timeline, kept) =
-        recorded(plan, options, arguments.overlap.into(), log, surroundings).await?;
-    let code = report.exit().code();
-    if !(surroundings.quiet && code == 0) {
-        show_end(&timeline, surroundings)?;
-    }
-    if !to_stdout {
-        print_results(&report)?;
-    }
-    kept.map(|()| code)
+        recorded(plan, options, arguments.overlap.into(), (log, heed), surroundings).await?;
+    let told = tell(&report, &timeline, !to_stdout, surroundings);
+    Export::end(export, surroundings).await?;
+    told.and(kept).map(|()| report.exit().code())
 }
 
 fn options(
@@ -68,12 +66,12 @@ async fn recorded(
     plan: Plan,
     options: Options,
     overlap: Overlap,
-    log: Log,
+    (log, heed): (Log, impl FnMut(&Event) + Send + 'static),
     surroundings: &Surroundings,
 ) -> Result<(RunReport, Timeline, Result<(), Failure>), Failure> {
     let recording = Recording::begin(&plan, overlap, surroundings).await?;
     let log = log.and(recording.writer()?);
-    let (report, timeline) = match execute(Arc::new(plan), options, surroundings, log, |_| {}).await {
+    let (report, timeline) = match execute(Arc::new(plan), options, surroundings, log, heed).await {
         Ok(executed) => executed,
         Err(failure) => {
             recording.discard().await?;
@@ -81,8 +79,21 @@ async fn recorded(
         }
     };
     let kept = recording.end(&timeline, report.exit().code()).await;
-    let kept = kept.and(step_summary(&timeline, surroundings));
     Ok((report, timeline, kept))
+}
+
+/// Says how it ended, everywhere but in its record.
+fn tell(
+    report: &RunReport,
+    timeline: &Timeline,
+    results: bool,
+    surroundings: &Surroundings,
+) -> Result<(), Failure> {
+    step_summary(timeline, surroundings)?;
+    if !(surroundings.quiet && report.exit().code() == 0) {
+        show_end(timeline, surroundings)?;
+    }
+    if results { print_results(report) } else { Ok(()) }
 }
 
 /// Reads a plan and drops what is not selected.

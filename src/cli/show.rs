@@ -119,6 +119,7 @@ impl Log {
         let drawn = match form {
             Form::Events => self.open()?.read_to_end(&mut out).map(drop),
             Form::Text => out.write_all(report::end(&self.timeline()?, style).as_bytes()),
+            Form::Html => report::html::html(&self.timeline()?, &mut out),
             Form::Trace => report::trace::trace(&self.timeline()?, &mut out),
             Form::Junit => report::junit::junit(&self.timeline()?, &mut out),
             Form::Files => report::files::files(&self.timeline()?, &mut out),

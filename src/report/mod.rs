@@ -7,6 +7,7 @@ pub mod html;
 pub mod junit;
 mod line;
 pub mod log;
+pub mod otlp;
 pub mod plain;
 pub mod style;
 pub mod summary;

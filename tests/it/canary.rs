@@ -35,12 +35,17 @@ fn forms() -> Vec<String> {
 fn keeps(plan: &Plan, code: i32) -> Ended {
     plan.write("secret", CANARY);
     let before = plan.files();
-    let fanout = plan.fanout(&["run", "plan.toml", "--events=log.jsonl"]);
+    let collector = ClockServer::start(|_| Answer::default());
+    let fanout = plan.fanout(&["run", "plan.toml", "--events=log.jsonl", "--otlp", &collector.url("")]);
     let ended = fanout.env("FANOUT_LOG", "trace").env("CANARY", CANARY).run();
     ended.exits(code);
     let checked = plan.fanout(&["check", "plan.toml", "--connect"]).env("CANARY", CANARY).run();
     let described = plan.fanout(&["run", "plan.toml", "-n"]).env("CANARY", CANARY).run();
+    let sent: Vec<_> = collector.visits().into_iter().map(|visit| visit.asked.body).collect();
+    let sent = String::from_utf8_lossy(&sent.concat()).into_owned();
+    assert!(sent.contains("fanout.attempt"), "the spans were sent");
     for form in forms() {
+        assert!(!sent.contains(&form), "the spans say {form:?}");
         for said in [&ended, &checked, &described] {
             assert!(!said.stdout.contains(&form), "stdout says {form:?}\n{}", said.stdout);
             let line = said.stderr.lines().find(|line| line.contains(&form));

@@ -17,6 +17,7 @@ mod history;
 mod html;
 mod layers;
 mod mistakes;
+mod otlp;
 mod overlap;
 mod program;
 mod run;

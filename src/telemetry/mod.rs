@@ -1,5 +1,15 @@
-//! Spans and events of `tracing` to stderr, for `--log` and `FANOUT_LOG`. Not here: the spans themselves (`gather`) and
-//! the event log (`report`).
+//! What the program tells of itself to others: spans and events of `tracing` to stderr, for `--log` and `FANOUT_LOG`;
+//! and spans to a collector ([`Exporter`], [`Collector`]). Not here: the spans themselves (`gather`, `report`) and the
+//! event log (`report`).
+
+mod collector;
+mod export;
+
+#[cfg(test)]
+mod tests;
+
+pub use collector::Collector;
+pub use export::{BATCH, Exporter, FLUSH, Feed, Lost, PAUSE, QUEUE};
 
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
