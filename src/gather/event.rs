@@ -1,6 +1,9 @@
 //! What happens in a run, as data: the core emits these from one place, in one order. Written as JSON Lines they
 //! are the run's record, and every view of a run is a pure function of them. Not here: how they are shown.
 
+#[cfg(feature = "plan")]
+mod seconds;
+
 use super::attributes::Attributes;
 use super::info::RunInfo;
 use super::outcome::{Cause, State};
@@ -58,6 +61,10 @@ pub enum EventKind {
         /// Its key; none for a plain job's one item.
         #[cfg_attr(feature = "plan", serde(default, skip_serializing_if = "Option::is_none"))]
         key: Option<Arc<str>>,
+        /// What it takes beside the run's own limit, the widest first; `None` if that is what the item took that its
+        /// job queued before it, or nothing if there is none before it.
+        #[cfg_attr(feature = "plan", serde(default, skip_serializing_if = "Option::is_none"))]
+        limits: Option<Arc<[LimitUse]>>,
     },
     /// An attempt started: everything it needs was free at once.
     AttemptStarted {
@@ -212,6 +219,28 @@ pub enum Role {
     Nested,
 }
 
+/// What an item takes of a limit while an attempt of it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "plan", derive(serde::Serialize, serde::Deserialize))]
+pub struct LimitUse {
+    /// The limit key's name.
+    pub limit: Arc<str>,
+    /// How much of its concurrency; 1 if nothing else is said.
+    #[cfg_attr(feature = "plan", serde(default = "one", skip_serializing_if = "is_one"))]
+    pub weight: u64,
+}
+
+#[cfg(feature = "plan")]
+fn one() -> u64 {
+    1
+}
+
+#[cfg(feature = "plan")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(number: &u64) -> bool {
+    *number == 1
+}
+
 /// One wait of an item, and what it waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "plan", derive(serde::Serialize, serde::Deserialize))]
@@ -313,6 +342,9 @@ pub struct Brought {
     /// The final name of its output, under the output folder.
     #[cfg_attr(feature = "plan", serde(skip_serializing_if = "Option::is_none"))]
     pub output: Option<String>,
+    /// The entries that a page of a listing gave: the items that come of it.
+    #[cfg_attr(feature = "plan", serde(skip_serializing_if = "is_zero"))]
+    pub entries: u64,
     /// Whether the output is new, changed or the same as before.
     #[cfg_attr(feature = "plan", serde(skip_serializing_if = "Option::is_none"))]
     pub change: Option<Change>,
@@ -341,40 +373,4 @@ pub enum Change {
     Changed,
     /// Fetched again, the same bytes.
     Same,
-}
-
-#[cfg(feature = "plan")]
-mod seconds {
-    //! Durations in the log are decimal seconds with microseconds.
-    use serde::{Deserialize, Deserializer, Serializer};
-    use std::time::Duration;
-
-    pub(super) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_f64(duration.as_micros() as f64 / 1e6)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        let seconds = f64::deserialize(from)?;
-        Duration::try_from_secs_f64(seconds)
-            .map(|exact| Duration::from_micros((exact.as_nanos() as u64 + 500) / 1000))
-            .map_err(serde::de::Error::custom)
-    }
-
-    pub(super) mod option {
-        use super::{Deserializer, Duration, Serializer};
-
-        pub(crate) fn serialize<S: Serializer>(
-            duration: &Option<Duration>,
-            to: S,
-        ) -> Result<S::Ok, S::Error> {
-            match duration {
-                Some(duration) => super::serialize(duration, to),
-                None => to.serialize_none(),
-            }
-        }
-
-        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-            super::deserialize(from).map(Some)
-        }
-    }
 }

@@ -22,7 +22,7 @@ pub struct RunInfo {
     pub plan: Option<(String, String)>,
     /// The variables, as they were set for this run.
     pub vars: BTreeMap<String, String>,
-    /// Every limit that is known at the start.
+    /// Every limit that is known at the start: all but those of hosts.
     pub limits: Vec<LimitInfo>,
     /// The sources.
     pub sources: Vec<SourceInfo>,
@@ -42,6 +42,9 @@ pub struct LimitInfo {
     /// Starts, such as `20/s`.
     #[cfg_attr(feature = "plan", serde(skip_serializing_if = "Option::is_none"))]
     pub rate: Option<String>,
+    /// The concurrency is that of each host of a source, and the source as a whole has none.
+    #[cfg_attr(feature = "plan", serde(skip_serializing_if = "std::ops::Not::not"))]
+    pub per_host: bool,
 }
 
 /// A source as the plan has it.
@@ -67,7 +70,7 @@ pub struct JobInfo {
     /// The name of its source, if it has one.
     #[cfg_attr(feature = "plan", serde(skip_serializing_if = "Option::is_none"))]
     pub source: Option<String>,
-    /// The jobs it waits for.
+    /// The jobs it waits for; in a run of one job after the other also the one before it.
     #[cfg_attr(feature = "plan", serde(skip_serializing_if = "Vec::is_empty"))]
     pub needs: Vec<String>,
     /// Whether it makes many items, so that they are shown as `JOB[KEY]`.

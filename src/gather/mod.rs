@@ -54,8 +54,8 @@ pub use builder::{DEFAULT_LOOK_AHEAD, DEFAULT_OUTCOMES, Gather, Outcomes, gather
 pub use call::{Call, Ended, Item, Once};
 pub use context::{Cancel, Context, Progress};
 pub use event::{
-    Brought, Change, Counts, Event, EventKind, ItemNumber, JobNumber, LOG_VERSION, PhaseName, Reason, Role,
-    Wait,
+    Brought, Change, Counts, Event, EventKind, ItemNumber, JobNumber, LOG_VERSION, LimitUse, PhaseName,
+    Reason, Role, Wait,
 };
 pub use event_queue::EventQueue;
 pub use info::{JobInfo, LimitInfo, RunInfo, SourceInfo};

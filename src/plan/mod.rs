@@ -114,6 +114,14 @@ pub struct PlanSource {
     pub secrets: Vec<String>,
 }
 
+impl PlanSource {
+    /// Whether the concurrency is that of each host, and the source as a whole has none: what an HTTP source has where
+    /// the plan says nothing.
+    pub(crate) fn is_per_host(&self) -> bool {
+        self.kind == "http" && self.bounds.concurrency.is_none()
+    }
+}
+
 /// A job: one operation at a source, and where its result goes.
 pub struct Job {
     /// Its name.

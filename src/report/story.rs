@@ -42,7 +42,7 @@ impl Story {
         let limit = |&(name, concurrency): &(&str, u64)| LimitInfo {
             name: name.into(),
             concurrency: Some(concurrency),
-            rate: None,
+            ..LimitInfo::default()
         };
         let mut sources: Vec<SourceInfo> = Vec::new();
         for &(_, kind, source, _) in jobs {
@@ -89,7 +89,7 @@ impl Story {
         key: Option<&str>,
     ) -> &mut Story {
         self.counts.submitted += 1;
-        self.tell(at, EventKind::ItemQueued { job, item, key: key.map(Into::into) })
+        self.tell(at, EventKind::ItemQueued { job, item, key: key.map(Into::into), limits: None })
     }
 
     pub(super) fn start(
@@ -191,7 +191,8 @@ pub(super) fn mixed() -> Vec<Event> {
         ],
     );
     mixed_start(&mut story);
-    let some = |bytes, rows| Brought { bytes, rows, output: None, change: Some(crate::gather::Change::New) };
+    let change = Some(crate::gather::Change::New);
+    let some = |bytes, rows| Brought { bytes, rows, change, ..Brought::default() };
     story
         .phase(0.62, 1, 0, "read")
         .phase(0.7, 1, 1, "read")

@@ -6,7 +6,8 @@ use super::job::JobRun;
 use super::limits::{retries, timeouts};
 use super::outputs;
 use crate::gather::{
-    BoxFuture, Call, Context, Ended, Gather, Intake, Item, ItemReport, Needs, Outcome, Page,
+    BoxFuture, Brought, Call, Context, DEFAULT_LOOK_AHEAD, Ended, Gather, Intake, Item, ItemReport, Needs,
+    Outcome, Page,
 };
 use crate::plan::{Input, Inputs};
 use crate::sources::{BoxListing, Entry, SourceError};
@@ -14,8 +15,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use tokio::sync::mpsc;
 
-/// Items that are rendered ahead of what the gather layer has pulled.
-pub(super) const AHEAD: usize = 256;
+/// Items that are rendered ahead of what the gather layer has pulled. `report` knows it by that name, too.
+pub(super) const AHEAD: usize = DEFAULT_LOOK_AHEAD as usize;
 /// Items that are rendered in one go, off the runtime's threads.
 const BATCH: usize = 64;
 
@@ -207,7 +208,11 @@ async fn page(
         .retries(retries(&plan.retries))
         .timeouts(timeouts(&plan.timeouts))
         .advice(|error: &SourceError| error.advice)
-        .describe(|error: &SourceError| (error.to_string(), Some(error.code.into())));
+        .describe(|error: &SourceError| (error.to_string(), Some(error.code.into())))
+        .brought(|(page, _): &(Page<Entry>, _)| Brought {
+            entries: page.entries.len() as u64,
+            ..Brought::default()
+        });
     if let Some(deadline) = job.shared.deadline {
         gather = gather.deadline(deadline);
     }

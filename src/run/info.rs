@@ -3,14 +3,18 @@
 use crate::gather::{JobInfo, LOG_VERSION, LimitInfo, RunInfo, SourceInfo};
 use crate::plan::{Job, Plan, PlanSource};
 use crate::secret::Redactor;
+use crate::units::Rate;
+use std::num::NonZero;
 
-pub(super) fn of(plan: &Plan, concurrency: u64, redactor: &Redactor) -> RunInfo {
+/// `before`: the job that each one follows, where one goes after the other.
+pub(super) fn of(plan: &Plan, concurrency: u64, before: &[Option<usize>], redactor: &Redactor) -> RunInfo {
     let clean = |text: String| redactor.redact(&text).into_owned();
-    let run = LimitInfo { name: "run".into(), concurrency: Some(concurrency), rate: None };
-    let named = plan.limits.named.iter().map(|(name, limit)| LimitInfo {
-        name: format!("limit:{name}").into(),
-        concurrency: limit.concurrency,
-        rate: limit.rate.map(|rate| rate.to_string()),
+    let run = limit("run".to_owned(), Some(concurrency), None);
+    let named =
+        plan.limits.named.iter().map(|(name, of)| limit(format!("limit:{name}"), of.concurrency, of.rate));
+    let jobs = plan.jobs.iter().filter(|job| job.bounds.concurrency.is_some() || job.bounds.rate.is_some());
+    let jobs = jobs.map(|job| {
+        limit(format!("job:{}", job.name), job.bounds.concurrency.map(NonZero::get), job.bounds.rate)
     });
     let vars = plan.globals.vars.iter().map(|(name, value)| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -27,19 +31,26 @@ pub(super) fn of(plan: &Plan, concurrency: u64, redactor: &Redactor) -> RunInfo 
         vars: vars.collect(),
         limits: std::iter::once(run)
             .chain(named)
-            .chain(plan.sources.iter().map(|source| limit(source)))
+            .chain(plan.sources.iter().map(|source| of_source(source)))
+            .chain(jobs)
             .collect(),
         sources: plan.sources.iter().map(|source| source_info(source, &clean)).collect(),
-        jobs: plan.jobs.iter().map(job).collect(),
+        jobs: plan.jobs.iter().zip(before).map(|(it, before)| job(plan, it, *before)).collect(),
     }
 }
 
-fn limit(source: &PlanSource) -> LimitInfo {
+fn limit(name: String, concurrency: Option<u64>, rate: Option<Rate>) -> LimitInfo {
     LimitInfo {
-        name: format!("source:{}", source.name).into(),
-        concurrency: Some(source.concurrency),
-        rate: source.bounds.rate.map(|rate| rate.to_string()),
+        name: name.into(),
+        concurrency,
+        rate: rate.map(|rate| rate.to_string()),
+        ..LimitInfo::default()
     }
+}
+
+fn of_source(source: &PlanSource) -> LimitInfo {
+    let limit = limit(format!("source:{}", source.name), Some(source.concurrency), source.bounds.rate);
+    LimitInfo { per_host: source.is_per_host(), ..limit }
 }
 
 fn source_info(source: &PlanSource, clean: &impl Fn(String) -> String) -> SourceInfo {
@@ -50,12 +61,17 @@ fn source_info(source: &PlanSource, clean: &impl Fn(String) -> String) -> Source
     }
 }
 
-fn job(job: &Job) -> JobInfo {
+fn job(plan: &Plan, job: &Job, before: Option<usize>) -> JobInfo {
+    let before = before.map(|before| plan.jobs[before].name.to_string());
     JobInfo {
         name: job.name.clone(),
         kind: job.source.kind.to_owned(),
         source: (!job.source.built_in).then(|| job.source.name.clone()),
-        needs: job.needs.clone(),
+        needs: before
+            .filter(|before| !job.needs.contains(before))
+            .into_iter()
+            .chain(job.needs.clone())
+            .collect(),
         many: job.many(),
     }
 }

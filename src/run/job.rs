@@ -135,7 +135,7 @@ fn skip(shared: &Shared, index: usize, need: Arc<str>) -> JobReport {
     let mut counts = Counts { submitted: 1, ..Counts::default() };
     counts.add(State::Skipped);
     shared.run.emit(EventKind::JobStarted { job, name: name.clone(), role: Role::Items, parent: None });
-    shared.run.emit(EventKind::ItemQueued { job, item, key: None });
+    shared.run.emit(EventKind::ItemQueued { job, item, key: None, limits: None });
     shared.run.emit(EventKind::ItemEnded {
         job,
         item,

@@ -48,8 +48,8 @@ impl Limits {
 /// the host.
 fn of_source(source: &PlanSource) -> Limit {
     let limit = Limit { rate: source.bounds.rate.map(rate), ..Limit::new(format!("source:{}", source.name)) };
-    let per_host = source.kind == "http" && source.bounds.concurrency.is_none();
-    let limit = if per_host || source.built_in { limit } else { limit.concurrency(source.concurrency) };
+    let limit =
+        if source.is_per_host() || source.built_in { limit } else { limit.concurrency(source.concurrency) };
     if source.built_in { limit } else { limit.gate(retries(&source_retries(source))) }
 }
 

@@ -107,8 +107,8 @@ impl Execution {
             .await
             .expect("prepare does not panic")?;
         let shared = Shared::new(plan, options, globals, Outputs::new(Some(folder)));
-        let info =
-            info::of(&shared.plan, concurrency(&shared.plan, &shared.options), &shared.options.redactor);
+        let concurrency = concurrency(&shared.plan, &shared.options);
+        let info = info::of(&shared.plan, concurrency, &shared.before, &shared.options.redactor);
         shared.run.emit(EventKind::RunStarted(Box::new(info)));
         Ok(Execution { shared: Arc::new(shared) })
     }

@@ -2,7 +2,7 @@
 
 use super::key::Blocked;
 use super::{
-    IDLE_QUEUES, ItemId, JobId, KeyId, Place, Queue, QueueId, RowState, Scheduler, Time, Timer, What,
+    IDLE_QUEUES, ItemId, JobId, KeyId, Place, Queue, QueueId, RUN, RowState, Scheduler, Time, Timer, What,
 };
 use crate::gather::event::{EventKind, Reason, Wait};
 use crate::gather::limit::{LimitId, Needs};
@@ -14,9 +14,6 @@ const PATIENCE: u32 = 64;
 
 /// No item weighs more, so that sums of weights stay within their type.
 const HEAVIEST: u64 = 1 << 48;
-
-/// The run's own limit is the first that is made.
-const RUN: KeyId = KeyId(0);
 
 impl Scheduler {
     /// Starts everything that may start now.

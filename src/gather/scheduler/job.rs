@@ -39,6 +39,8 @@ pub(crate) struct Job {
     pub(super) queues: HashMap<Needs, QueueId>,
     /// The queue that was asked for last: most jobs have one, and looking it up costs more than comparing.
     pub(super) latest: Option<(Needs, QueueId)>,
+    /// The queue of the item that was submitted last, if somebody listens: what it takes was told.
+    pub(super) told: Option<QueueId>,
     /// Past so many queues, those that nobody needs are removed.
     pub(super) most_queues: usize,
     pub(super) counts: Counts,
@@ -69,6 +71,7 @@ impl Job {
             own,
             queues: HashMap::new(),
             latest: None,
+            told: None,
             most_queues: IDLE_QUEUES,
             counts: Counts::default(),
             live: 0,

@@ -29,7 +29,7 @@ pub(crate) use job::Settings;
 pub(crate) use row::{Action, Ending, What};
 pub use timing::Timing;
 
-use super::event::{Counts, Event, EventKind, ItemNumber, JobNumber, Role};
+use super::event::{Counts, Event, EventKind, ItemNumber, JobNumber, LimitUse, Role};
 use super::limit::{Limit, LimitId, Needs};
 use super::outcome::Cause;
 use super::policy::Stop;
@@ -53,6 +53,9 @@ type QueueId = Handle<Queue>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct KeyId(u32);
+
+/// The run's own limit is the first that is made.
+const RUN: KeyId = KeyId(0);
 
 /// Queues of one job that are kept though nothing waits in them; past it, idle ones are removed.
 const IDLE_QUEUES: usize = 1024;
@@ -217,7 +220,8 @@ impl Scheduler {
         };
         let item = self.items.insert(row);
         self.queues[queue].live += 1;
-        self.emit(|_| EventKind::ItemQueued { job: job_number, item: number, key: shown });
+        let limits = self.limits_to_tell(job, queue);
+        self.emit(|_| EventKind::ItemQueued { job: job_number, item: number, key: shown, limits });
         if let Some(timeout) = timeout {
             self.set_timer(self.after(timeout), Timer::QueueTimeout(item));
         }
@@ -226,6 +230,20 @@ impl Scheduler {
             None => self.enqueue(item, false),
         }
         item
+    }
+
+    /// What the items of a queue take beside the run's own limit, unless it is what the job's item before took.
+    fn limits_to_tell(&mut self, job: JobId, queue: QueueId) -> Option<Arc<[LimitUse]>> {
+        let known = &mut self.jobs[job].told;
+        if !self.listening || *known == Some(queue) {
+            return None;
+        }
+        let before = known.replace(queue);
+        let uses = self.queues[queue].weights.iter().filter(|(key, _)| *key != RUN);
+        let name = |key: &KeyId| self.keys[key.0 as usize].name.clone();
+        let uses: Arc<[_]> =
+            uses.map(|(key, weight)| LimitUse { limit: name(key), weight: *weight }).collect();
+        (before.is_some() || !uses.is_empty()).then_some(uses)
     }
 
     /// No more items of this job will be submitted.

@@ -17,7 +17,7 @@ fn an_item_with_an_output_has_a_line_and_no_other_has() {
     story.queue(0.0, 0, 0, Some("emea")).queue(0.0, 0, 1, Some("a\nb"));
     let brought = |bytes, rows, output: &str, change| {
         let output = Some(output.to_owned()).filter(|output| !output.is_empty());
-        Brought { bytes, rows, output, change }
+        Brought { bytes, rows, output, change, ..Brought::default() }
     };
     story.end(1.0, 2, 0, State::Done, None, brought(99, 0, "", None));
     story.end(1.0, 1, 0, State::Done, None, brought(0, 0, "fx/\"all\".json", Some(Change::Same)));

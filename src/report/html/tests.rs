@@ -49,7 +49,7 @@ fn two() -> Story {
 fn two_ended() -> Vec<Event> {
     let mut story = two();
     let output = Some("out/emea.csv".to_owned());
-    let brought = Brought { bytes: 812, rows: 9, output, change: Some(Change::New) };
+    let brought = Brought { bytes: 812, rows: 9, output, change: Some(Change::New), ..Brought::default() };
     story.stop(3.5, 0, 0, State::Done, None).end(3.5, 0, 0, State::Done, None, brought);
     story.end(3.75, 0, 1, State::NotStarted, Some("deadline"), Brought::default());
     story.finish(4.0, 1)

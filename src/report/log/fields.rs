@@ -11,7 +11,7 @@ pub(super) const FIELDS: &[(&str, &[&str])] = &[
         &["log", "version", "id", "started", "name", "plan", "vars", "limits", "sources", "jobs"],
     ),
     ("job_started", &["job", "name", "role", "parent"]),
-    ("item_queued", &["job", "item", "key"]),
+    ("item_queued", &["job", "item", "key", "limits"]),
     ("attempt_started", &["job", "item", "attempt", "lane", "waits"]),
     ("phase", &["job", "item", "name"]),
     ("progress", &["job", "item", "bytes", "rows"]),

@@ -1,10 +1,11 @@
 use super::{LogError, Reader, encode, fields};
 use crate::gather::{
-    AttributeValue, Attributes, Brought, Cause, Change, Counts, Event, EventKind, JobInfo, LimitInfo, Reason,
-    Role, RunInfo, SourceInfo, State, Wait,
+    AttributeValue, Attributes, Brought, Cause, Change, Counts, Event, EventKind, JobInfo, LimitInfo,
+    LimitUse, Reason, Role, RunInfo, SourceInfo, State, Wait,
 };
 use crate::report::story::{mixed, s};
 use proptest::prelude::*;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The log of some events.
@@ -58,6 +59,12 @@ fn attributes() -> BoxedStrategy<Attributes> {
         .boxed()
 }
 
+fn limits() -> impl Strategy<Value = Option<Arc<[LimitUse]>>> {
+    let limit = (text(), prop_oneof![Just(1), any::<u64>()]);
+    let limit = limit.prop_map(|(limit, weight)| LimitUse { limit: limit.into(), weight });
+    prop::option::of(prop::collection::vec(limit, 0..3).prop_map(Into::into))
+}
+
 fn counts() -> impl Strategy<Value = Counts> {
     any::<[u64; 8]>().prop_map(
         |[submitted, done, failed, timed_out, cancelled, panicked, skipped, not_started]| Counts {
@@ -76,8 +83,9 @@ fn counts() -> impl Strategy<Value = Counts> {
 fn brought() -> BoxedStrategy<Brought> {
     let change =
         prop::sample::select(vec![None, Some(Change::New), Some(Change::Changed), Some(Change::Same)]);
-    let brought = (any::<u64>(), any::<u64>(), prop::option::of(text()), change);
-    brought.prop_map(|(bytes, rows, output, change)| Brought { bytes, rows, output, change }).boxed()
+    let brought = (any::<u64>(), any::<u64>(), prop::option::of(text()), any::<u64>(), change);
+    let make = |(bytes, rows, output, entries, change)| Brought { bytes, rows, output, entries, change };
+    brought.prop_map(make).boxed()
 }
 
 fn cause() -> BoxedStrategy<Cause> {
@@ -91,9 +99,13 @@ fn cause() -> BoxedStrategy<Cause> {
 }
 
 fn info() -> BoxedStrategy<RunInfo> {
-    let limit = (text(), prop::option::of(any::<u64>()), prop::option::of(text()));
-    let limit =
-        limit.prop_map(|(name, concurrency, rate)| LimitInfo { name: name.into(), concurrency, rate });
+    let limit = (text(), prop::option::of(any::<u64>()), prop::option::of(text()), any::<bool>());
+    let limit = limit.prop_map(|(name, concurrency, rate, per_host)| LimitInfo {
+        name: name.into(),
+        concurrency,
+        rate,
+        per_host,
+    });
     let source = (text(), text(), text()).prop_map(|(name, kind, target)| SourceInfo { name, kind, target });
     let job = (text(), text(), prop::option::of(text()), prop::collection::vec(text(), 0..3), any::<bool>());
     let job = job.prop_map(|(name, kind, source, needs, many)| JobInfo {
@@ -129,10 +141,8 @@ fn info() -> BoxedStrategy<RunInfo> {
 fn item_event() -> BoxedStrategy<EventKind> {
     let id = (any::<u32>(), any::<u64>());
     prop_oneof![
-        (id, prop::option::of(text())).prop_map(|((job, item), key)| EventKind::ItemQueued {
-            job,
-            item,
-            key: key.map(Into::into)
+        (id, prop::option::of(text()), limits()).prop_map(|((job, item), key, limits)| {
+            EventKind::ItemQueued { job, item, key: key.map(Into::into), limits }
         }),
         (id, any::<u32>(), any::<u32>(), waits()).prop_map(|((job, item), attempt, lane, waits)| {
             EventKind::AttemptStarted { job, item, attempt, lane, waits }
@@ -244,7 +254,8 @@ fn unknown_events_and_fields_are_left_out_with_a_note() {
     text.extend(b"[1, 2]\n\n");
     text.extend(b"{\"t\":3.0,\"event\":\"warning\",\"message\":\"hi\"}\n");
     let (events, notes) = read(&text).unwrap();
-    let queued = Event { at: s(2.0), kind: EventKind::ItemQueued { job: 0, item: 7, key: None } };
+    let queued =
+        Event { at: s(2.0), kind: EventKind::ItemQueued { job: 0, item: 7, key: None, limits: None } };
     let warning = Event { at: s(3.0), kind: EventKind::Warning { message: "hi".into() } };
     assert_eq!(events[1..], [queued, warning]);
     insta::assert_snapshot!(notes.join("\n"), @r#"

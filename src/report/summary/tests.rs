@@ -125,7 +125,7 @@ fn outputs_are_counted_by_what_became_of_them() {
         story.queue(0.0, 0, item, Some(&format!("f{item}")));
         let (state, why) =
             if change.is_none() { (State::Skipped, Some("unchanged")) } else { (State::Done, None) };
-        story.end(2.0, 0, item, state, why, Brought { bytes: 1000, rows: 3, output: None, change });
+        story.end(2.0, 0, item, state, why, Brought { bytes: 1000, rows: 3, change, ..Brought::default() });
     }
     story.tell(2.0, EventKind::Warning { message: "the clock of partner is 3 h ahead".into() });
     insta::assert_snapshot!(of(&story.finish(2.0, 0)), @r#"

@@ -3,10 +3,10 @@
 
 use super::item::{Attempt, AttemptEnd, End, Item, PHASES};
 use super::losses::Scope;
-use super::totals::{Job, Slow, SourceUse};
-use super::{MOMENTS, Timeline, WARNINGS};
+use super::totals::{Job, Sign, Signal, Slow, SourceUse};
+use super::{MOMENTS, SIGNALS, Timeline, WARNINGS};
 use crate::gather::{
-    Event, EventKind, ItemNumber, JobInfo, JobNumber, LimitInfo, Role, RunInfo, State, Wait,
+    Event, EventKind, ItemNumber, JobInfo, JobNumber, LimitInfo, LimitUse, Role, RunInfo, State, Wait,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,9 @@ impl Timeline {
         match &event.kind {
             EventKind::RunStarted(info) => self.run_started(info),
             EventKind::JobStarted { job, name, role, parent } => self.job_started(*job, name, *role, *parent),
-            EventKind::ItemQueued { job, item, key } => self.queued(*job, *item, key.clone()),
+            EventKind::ItemQueued { job, item, key, limits } => {
+                self.queued(*job, *item, key.as_ref(), limits.as_ref());
+            }
             EventKind::AttemptStarted { job, item, attempt, lane, waits } => {
                 let times = Attempt { start: at, told: at, ..Attempt::default() };
                 let attempt = Attempt { number: *attempt, lane: *lane, waits: waits.clone(), ..times };
@@ -51,10 +53,16 @@ impl Timeline {
                 self.item_ended(*job, *item, End { at, state: *state, why, code, brought });
             }
             EventKind::JobEnded { job, why, .. } => self.job_ended(*job, why.clone()),
-            EventKind::Held { limit, duration } => self.held(limit, at.saturating_add(*duration)),
+            EventKind::Held { limit, duration } => {
+                self.held(limit, at.saturating_add(*duration));
+                self.signal(limit, Sign::Held(*duration));
+            }
             EventKind::Resized { limit, concurrency } => self.limit(limit).concurrency = Some(*concurrency),
-            EventKind::SourceUp { .. } => {}
-            EventKind::SourceDown { source, why } => self.source_down(source, why),
+            EventKind::SourceUp { source } => self.signal(source, Sign::Up),
+            EventKind::SourceDown { source, why } => {
+                self.source_down(source, why);
+                self.signal(source, Sign::Down);
+            }
             EventKind::Cancelling { job, cause } => {
                 if job.is_none() {
                     self.stopping = Some(cause.clone());
@@ -121,9 +129,20 @@ impl Timeline {
         }
     }
 
-    fn queued(&mut self, job: JobNumber, number: ItemNumber, key: Option<Arc<str>>) {
+    fn queued(
+        &mut self,
+        job: JobNumber,
+        number: ItemNumber,
+        key: Option<&Arc<str>>,
+        limits: Option<&Arc<[LimitUse]>>,
+    ) {
+        if let Some(limits) = limits {
+            self.job(job).takes = limits.clone();
+        }
+        let takes = self.job(job).takes.clone();
         let item = self.touch(job, number);
-        item.key = key.or(item.key.take());
+        item.limits = takes;
+        item.key = key.cloned().or(item.key.take());
     }
 
     fn attempt_started(&mut self, job: JobNumber, number: ItemNumber, attempt: Attempt) {
@@ -268,6 +287,14 @@ impl Timeline {
         }
     }
 
+    fn signal(&mut self, limit: &Arc<str>, sign: Sign) {
+        if self.signals.len() < SIGNALS {
+            self.signals.push(Signal { at: self.now, limit: limit.clone(), sign });
+        } else {
+            self.more_signals += 1;
+        }
+    }
+
     fn warned(&mut self, message: &str) {
         if self.warnings.len() < WARNINGS {
             self.warnings.push(message.to_owned());
@@ -286,9 +313,11 @@ impl Timeline {
             let source = self.source(job);
             source.counts.submitted += u64::from(counted);
             source.waiting.up(now);
+            self.places += 1;
         }
+        let place = self.places;
         let items = &mut self.job(job).items;
-        items.entry(number).or_insert_with(|| Item::new(job, number, None, now))
+        items.entry(number).or_insert_with(|| Item { place, ..Item::new(job, number, None, now) })
     }
 
     /// The job, made here if it was not named before.
@@ -306,6 +335,7 @@ impl Timeline {
             running: 0,
             received: Default::default(),
             why: None,
+            takes: Default::default(),
             items: Default::default(),
             dropped: 0,
         })

@@ -1,6 +1,6 @@
 //! What is known of one item: its attempts, its waits, its outcome. Not here: how it comes to be known (`Timeline`).
 
-use crate::gather::{Attributes, Brought, ItemNumber, JobNumber, PhaseName, State, Wait};
+use crate::gather::{Attributes, Brought, ItemNumber, JobNumber, LimitUse, PhaseName, State, Wait};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +18,12 @@ pub struct Item {
     pub number: ItemNumber,
     /// Its key; none for a plain job's one item.
     pub key: Option<Arc<str>>,
+    /// What it takes beside the run's own limit while an attempt of it runs, the widest limit first.
+    pub limits: Arc<[LimitUse]>,
     /// When it was submitted.
     pub queued: Duration,
+    /// The how many-eth item of the run it was, of those at the same time the first one first.
+    pub place: u64,
     /// Its attempts, at most [`ATTEMPTS`].
     pub attempts: Vec<Attempt>,
     /// How it ended, if it has.
@@ -82,7 +86,8 @@ pub struct End {
 impl Item {
     /// An item that was just submitted.
     pub fn new(job: JobNumber, number: ItemNumber, key: Option<Arc<str>>, queued: Duration) -> Item {
-        Item { job, number, key, queued, attempts: Vec::new(), end: None }
+        let limits = Arc::default();
+        Item { job, number, key, limits, queued, place: 0, attempts: Vec::new(), end: None }
     }
 
     /// The attempt that is running.

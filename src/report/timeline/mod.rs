@@ -16,7 +16,7 @@ pub use course::{Flow, STEPS};
 pub use gauge::Gauge;
 pub use item::{ATTEMPTS, Attempt, AttemptEnd, End, Item, PHASES};
 pub use losses::{Loss, Losses, NAMED, REASONS, Scope};
-pub use totals::{Job, LIMITS, Received, SLOWEST, Slow, Slowest, SourceUse, Waited, Waits};
+pub use totals::{Job, LIMITS, Received, SLOWEST, Sign, Signal, Slow, Slowest, SourceUse, Waited, Waits};
 
 use crate::gather::{Cause, Counts, Event, ItemNumber, JobNumber, LimitInfo, Reason, Role, RunInfo};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,8 @@ pub const DETAIL: usize = 20_000;
 pub const WARNINGS: usize = 100;
 /// The most events about no item that are kept with their times: the first ones.
 pub const MOMENTS: usize = 1000;
+/// The most that is kept of what sources and hosts said of themselves. Past it they are counted.
+pub const SIGNALS: usize = 10_000;
 
 /// Everything that the events so far say about a run.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +61,10 @@ pub struct Timeline {
     pub more_warnings: u64,
     /// What happened to a limit, a source or the run, and when; the first [`MOMENTS`] of it.
     pub moments: Vec<Event>,
+    /// What sources and hosts said of themselves, the first [`SIGNALS`] of it.
+    pub signals: Vec<Signal>,
+    /// How much more they said.
+    pub more_signals: u64,
     /// Why the run is being stopped, if so.
     pub stopping: Option<Cause>,
     /// The number of lanes that were ever in use at once.
@@ -74,6 +80,8 @@ pub struct Timeline {
     detail: usize,
     /// Items of jobs that are no longer in `jobs`.
     forgotten: u64,
+    /// Items that were ever submitted, those of listings counted.
+    places: u64,
 }
 
 impl Timeline {

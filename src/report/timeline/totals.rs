@@ -4,7 +4,7 @@
 use super::course::Flow;
 use super::gauge::Gauge;
 use super::item::Item;
-use crate::gather::{Brought, Change, Counts, ItemNumber, JobNumber, Reason, Role, Wait};
+use crate::gather::{Brought, Change, Counts, ItemNumber, JobNumber, LimitUse, Reason, Role, Wait};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,6 +139,28 @@ pub struct SourceUse {
     pub held: Duration,
 }
 
+/// What a source or host said of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal {
+    /// When.
+    pub at: Duration,
+    /// Its limit's name.
+    pub limit: Arc<str>,
+    /// What.
+    pub sign: Sign,
+}
+
+/// What a source can say of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// It answered.
+    Up,
+    /// It can't be used.
+    Down,
+    /// It asked to be left alone for so long.
+    Held(Duration),
+}
+
 /// What is known of one job.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -166,6 +188,8 @@ pub struct Job {
     pub received: Received,
     /// Why the job as a whole has no items or did not start.
     pub why: Option<String>,
+    /// What its items take, as the last one that said so.
+    pub(super) takes: Arc<[LimitUse]>,
     /// Its items: all that have no outcome yet, and of the others as many as the timeline has room for.
     pub items: BTreeMap<ItemNumber, Item>,
     /// How many items have their outcome and are no longer in `items`.

@@ -106,7 +106,7 @@ fn a_small_trace() {
     story.start(0.0, (0, 0, 1), 0, &[]).phase(0.1, 0, 0, "read").stop(0.5, 0, 0, State::Failed, Some(0.25));
     story.start(0.75, (0, 0, 2), 0, &[wait(Reason::Retry, 0.25)]).done(1.0, 0, 0);
     story.start(1.0, (0, 1, 1), 0, &[turn("source:rates", 1.0)]);
-    let brought = Brought { bytes: 812, rows: 0, output: Some("fx/USD.json".into()), change: None };
+    let brought = Brought { bytes: 812, rows: 0, output: Some("fx/USD.json".into()), ..Brought::default() };
     story.stop(1.5, 0, 1, State::Done, None).end(1.5, 0, 1, State::Done, None, brought);
     insta::assert_snapshot!(text(&Timeline::of(&story.finish(1.5, 0))), @r#"
     {"displayTimeUnit":"ms","otherData":{"run":"20261122-101500-7f3a","plan":"nightly","started":"2026-11-22T10:15:00Z","fanout":"0.1.0","exit":0,"items without slices":0},"traceEvents":[

@@ -24,7 +24,7 @@ pub(super) fn many(count: u64) -> Vec<Event> {
     let mut events = vec![event(0, EventKind::RunStarted(Box::new(info)))];
     for item in 0..count {
         let key = Some(format!("2026/11/21/delivery-{item:05}.csv").into());
-        events.push(event(0, EventKind::ItemQueued { job: 0, item, key }));
+        events.push(event(0, EventKind::ItemQueued { job: 0, item, key, limits: None }));
     }
     (0..count).for_each(|item| events.extend(life(item)));
     events.sort_by_key(|event| event.at);

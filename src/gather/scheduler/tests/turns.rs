@@ -230,3 +230,28 @@ fn a_wait_is_told_with_the_limit_that_it_was_for() {
     });
     assert_eq!(told, 1);
 }
+
+#[test]
+fn what_an_item_takes_is_told_when_it_is_not_what_the_one_before_took() {
+    let mut hand = Hand::new(9);
+    let shop = hand.limit(Limit::new("source:shop").concurrency(3));
+    let disk = hand.limit(Limit::new("limit:disk").concurrency(5));
+    let job = hand.job(Settings { name: "sales".into(), concurrency: Some(2), ..settings() });
+    let both = Needs::none().source(shop).and_weight(disk, 4);
+    hand.submit_many(job, &both, 2);
+    hand.submit_many(job, &Needs::none().source(shop), 2);
+    hand.submit(job, &both);
+    let plain = hand.job(settings());
+    hand.submit_many(plain, &Needs::none(), 2);
+    let told = hand.events.iter().filter_map(|event| match &event.kind {
+        EventKind::ItemQueued { item, limits: Some(limits), .. } => {
+            let uses = limits.iter().map(|of| format!("{} {}", of.limit, of.weight));
+            Some((*item, uses.collect::<Vec<_>>().join(", ")))
+        }
+        _ => None,
+    });
+    let all = "job:sales 1, source:shop 1, limit:disk 4";
+    let told: Vec<_> = told.collect();
+    let expected = [(0, all), (2, "job:sales 1, source:shop 1"), (4, all)];
+    assert_eq!(told, expected.map(|(item, uses)| (item, uses.to_owned())));
+}
