@@ -10,7 +10,7 @@ use super::output::Output;
 use super::policy::{Policy, Retries, Stop, Timeouts};
 use super::report::{ItemReport, Report};
 use super::run::{Link, Run, RunSettings};
-use super::scheduler::{JobId, Settings};
+use super::scheduler::{JobId, RETRY_RESERVE, Settings};
 use super::slot::Hooks;
 use std::future::Future;
 use std::pin::Pin;
@@ -62,6 +62,7 @@ impl<I: Intake> Gather<I> {
             policy: Policy::Settle,
             stop: Stop::CancelRunning,
             retries: Retries::NONE,
+            retry_reserve: RETRY_RESERVE,
             timeouts: Timeouts::default(),
             deadline: None,
             expected: intake.remaining(),

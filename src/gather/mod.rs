@@ -41,6 +41,7 @@ mod outcome;
 mod output;
 mod panic;
 mod policy;
+pub mod replay;
 mod report;
 mod run;
 mod scheduler;

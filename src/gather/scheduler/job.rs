@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Retries that a job may make whatever happens.
-const RETRY_RESERVE: f64 = 100.0;
+pub(crate) const RETRY_RESERVE: f64 = 100.0;
 /// Retries that each first attempt allows on top: a source that fails everything gets a fifth more, not three times.
 const RETRY_SHARE: f64 = 0.2;
 
@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) stop: Stop,
     pub(crate) retries: Retries,
+    /// Retries that it may make whatever happens.
+    pub(crate) retry_reserve: f64,
     pub(crate) timeouts: Timeouts,
     pub(crate) deadline: Option<Time>,
     /// How many items will be submitted, where that is known.
@@ -65,6 +67,7 @@ impl Job {
         own: Option<KeyId>,
     ) -> Job {
         Job {
+            retry_budget: settings.retry_reserve,
             settings,
             number,
             parent,
@@ -78,7 +81,6 @@ impl Job {
             queued: 0,
             stopped: None,
             complete: false,
-            retry_budget: RETRY_RESERVE,
             actions: VecDeque::new(),
         }
     }

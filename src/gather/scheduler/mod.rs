@@ -25,7 +25,7 @@ mod turns;
 mod tests;
 
 pub(crate) use ending::{AttemptEnd, Brief, Details, Verdict};
-pub(crate) use job::Settings;
+pub(crate) use job::{RETRY_RESERVE, Settings};
 pub(crate) use row::{Action, Ending, What};
 pub use timing::Timing;
 

@@ -1,6 +1,8 @@
 //! The scheduler driven by hand, for tests that want one thing only.
 
-use super::super::{Action, AttemptEnd, Brief, ItemId, JobId, Scheduler, Settings, Verdict, What};
+use super::super::{
+    Action, AttemptEnd, Brief, ItemId, JobId, RETRY_RESERVE, Scheduler, Settings, Verdict, What,
+};
 use super::case::ms;
 use crate::gather::event::{Event, EventKind, Role};
 use crate::gather::limit::{Limit, LimitId, Needs};
@@ -21,6 +23,7 @@ pub(super) fn settings() -> Settings {
         policy: Policy::Settle,
         stop: Stop::CancelRunning,
         retries: Retries::NONE,
+        retry_reserve: RETRY_RESERVE,
         timeouts: Timeouts::default(),
         deadline: None,
         expected: None,

@@ -3,7 +3,7 @@
 
 mod driver;
 
-use super::super::{AttemptEnd, ItemId, JobId, Scheduler, Settings, Time};
+use super::super::{AttemptEnd, ItemId, JobId, RETRY_RESERVE, Scheduler, Settings, Time};
 use super::case::{AttemptPlan, Case, Disturbance, End, JobPlan, Moment, Obeys, ms};
 use super::checks::Checks;
 use crate::gather::event::{JobNumber, Role};
@@ -179,6 +179,7 @@ impl Sim {
             policy: plan.policy,
             stop: plan.stop,
             retries: plan.retries,
+            retry_reserve: RETRY_RESERVE,
             timeouts: plan.timeouts,
             deadline: plan.deadline.map(|deadline| self.now + ms(deadline)),
             expected: plan.is_known.then_some(plan.items.len() as u64),
