@@ -53,3 +53,29 @@ async fn a_timeout_that_never_comes_is_no_harm() {
     let report = Gather::over(items).concurrency(1).timeouts(timeouts).run().await;
     assert_eq!(report.counts.done, 2);
 }
+
+/// Three items at a source with one start in 4 s; each runs for 60 s and does something after 1 s. When they started.
+async fn starts(then: impl Fn(&Context) + Copy + Send + 'static) -> Vec<u64> {
+    let run = Run::new(&RunSettings::default());
+    let source = run.limit(Limit::new("source:shop").rate(1, Duration::from_secs(4)).gate(Retries::NONE));
+    let call = move |context: Context| async move {
+        sleep(Duration::from_secs(1)).await;
+        then(&context);
+        sleep(Duration::from_secs(59)).await;
+        Ok::<_, ()>(())
+    };
+    let items = (0..3).map(move |_| Item::new(call).needs(Needs::none().source(source)));
+    let report = Gather::over(items).in_run(&run).run().await;
+    report.items.iter().filter_map(|item| item.timing.started()).map(|start| start.as_secs()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_attempt_says_of_its_source_is_heeded_at_the_time_that_follows_from_it() {
+    assert_eq!(starts(Context::source_up).await, [0, 4, 8]);
+    let held = |context: &Context| {
+        context.source_up();
+        context.hold(Duration::from_secs(10));
+    };
+    // The third is held by the second, which itself was held until 11.
+    assert_eq!(starts(held).await, [0, 11, 22]);
+}

@@ -2,7 +2,7 @@
 
 use super::ending::After;
 use super::key::{Gate, GateState};
-use super::{Brief, Ending, ItemId, KeyId, Scheduler, Time};
+use super::{Brief, Ending, ItemId, JobId, KeyId, Scheduler, Time};
 use crate::gather::event::EventKind;
 use crate::gather::outcome::{Advice, Cause};
 use std::sync::Arc;
@@ -102,13 +102,15 @@ impl Scheduler {
     /// An item's attempt says that its source answered.
     pub(crate) fn source_up(&mut self, item: ItemId) {
         let Some(row) = self.items.get(item) else { return };
-        let Some(key) = self.queues[row.queue].gate else { return };
+        let (job, queue) = (row.job, row.queue);
+        let Some(key) = self.queues[queue].gate else { return };
         let Some(Gate { state, failures, epoch, .. }) = &mut self.key(key).gate else { return };
         if let GateState::Probing(_) = state {
             (*state, *failures, *epoch) = (GateState::Up, 0, *epoch + 1);
             let source = self.key(key).name.clone();
             self.emit(|_| EventKind::SourceUp { source });
             self.freed.push(key);
+            self.changes_times_of(job);
         }
         let current = self.key(key).gate.as_ref().map_or(0, |gate| gate.epoch);
         let row = &mut self.items[item];
@@ -118,10 +120,12 @@ impl Scheduler {
     /// No item of this item's source starts before then.
     pub(crate) fn hold(&mut self, item: ItemId, duration: Time) {
         let Some(row) = self.items.get(item) else { return };
+        let job = row.job;
         let Some(key) = self.queues[row.queue].gate else { return };
         let until = self.after(duration);
         self.key(key).hold(until);
         self.freed.push(key);
+        self.changes_times_of(job);
         let limit = self.key(key).name.clone();
         self.emit(|_| EventKind::Held { limit, duration });
     }
@@ -129,11 +133,19 @@ impl Scheduler {
     /// So many items of this item's source may run at once from now on.
     pub(crate) fn resize(&mut self, item: ItemId, concurrency: u64) {
         let Some(row) = self.items.get(item) else { return };
+        let job = row.job;
         let Some(key) = self.queues[row.queue].gate else { return };
         self.key(key).capacity = concurrency.max(1);
         self.freed.push(key);
+        self.changes_times_of(job);
         let limit = self.key(key).name.clone();
         self.emit(|_| EventKind::Resized { limit, concurrency });
+    }
+
+    /// An attempt, and not a driver, changed what others wait for: that may now be a time, which only a driver that looks
+    /// again will keep.
+    fn changes_times_of(&mut self, job: JobId) {
+        self.woken.push(job);
     }
 
     /// Ends whoever rests behind a source that is down.
