@@ -255,7 +255,7 @@ impl<I: Intake> Driver<I> {
         let progress = self.progress();
         let Driver { run, job, slots, ids, intake, actions, .. } = self;
         let complete = intake.is_none();
-        run.turn(*job, actions, |scheduler| {
+        let (over, wake) = run.turn(*job, actions, |scheduler| {
             for (slot, needs) in &new {
                 let entry = slots[*slot as usize].as_ref().expect("it was added just now");
                 let can_repeat = entry.call.can_repeat();
@@ -271,7 +271,6 @@ impl<I: Intake> Driver<I> {
                 }
             }
         });
-        let (over, wake) = run.with(|scheduler| (scheduler.is_over(*job), scheduler.next_wake()));
         // What starts or ends makes room for more, and nobody tells of actions that join others.
         let again = !complete && (stopped || !self.actions.is_empty()) && !self.output.is_behind();
         // The actions that are left are done in this turn, and end what is over.

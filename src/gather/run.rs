@@ -143,16 +143,18 @@ impl Run {
         self.change(&mut state, change)
     }
 
-    /// As [`Run::with`], and takes what there is to do for a job.
+    /// As [`Run::with`], and takes what there is to do for a job. Says whether the job is over, and when time alone will
+    /// change something: its driver wakes then, for whomever it is.
     pub(super) fn turn(
         &self,
         job: JobId,
         actions: &mut VecDeque<Action>,
         change: impl FnOnce(&mut Scheduler),
-    ) {
+    ) -> (bool, Option<Time>) {
         let mut state = self.lock();
         self.change(&mut state, change);
         state.scheduler.take_actions(job, actions);
+        (state.scheduler.is_over(job), state.scheduler.next_wake())
     }
 
     fn change<R>(&self, state: &mut State, change: impl FnOnce(&mut Scheduler) -> R) -> R {
@@ -188,6 +190,12 @@ impl Run {
         let mut state = self.lock();
         if state.drivers.get(&job.index()).is_some_and(|(known, _)| *known == job) {
             state.drivers.remove(&job.index());
+        }
+        // The times that this driver was to wake for are another's now.
+        if state.scheduler.next_wake().is_some()
+            && let Some((_, notify)) = state.drivers.values().next()
+        {
+            notify.notify_one();
         }
         counts
     }

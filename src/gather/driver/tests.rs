@@ -79,3 +79,20 @@ async fn what_an_attempt_says_of_its_source_is_heeded_at_the_time_that_follows_f
     // The third is held by the second, which itself was held until 11.
     assert_eq!(starts(held).await, [0, 11, 22]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_over_leaves_the_times_that_others_wait_for_to_them() {
+    let run = Run::new(&RunSettings { concurrency: 1, ..RunSettings::default() });
+    let api = Needs::none().and(run.limit(Limit::new("limit:api").rate(1, Duration::from_secs(10))));
+    let job = || {
+        let item = Item::new(Once::new(async {
+            sleep(Duration::from_secs(1)).await;
+            Ok::<_, ()>(())
+        }));
+        Gather::over([item.needs(api.clone())]).in_run(&run)
+    };
+    // The second waits for the run, and when the first is over for the rate.
+    let both = async { tokio::join!(job().run(), job().run()) };
+    let (_, second) = timeout(Duration::from_secs(60), both).await.expect("it hangs");
+    assert_eq!(second.items[0].timing.started(), Some(Duration::from_secs(10)));
+}
