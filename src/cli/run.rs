@@ -158,7 +158,7 @@ fn step_summary(timeline: &Timeline, surroundings: &Surroundings) -> Result<(), 
 
 /// Whether a job's result goes to stdout: it has nowhere else to go, and nobody else uses it.
 fn prints(plan: &Plan, job: &crate::plan::Job) -> bool {
-    !plan.is_needed(&job.name) && job.source.kind != "sleep"
+    !plan.is_needed(&job.name) && job.operation.has_result()
 }
 
 fn print_results(report: &RunReport) -> Result<(), Failure> {

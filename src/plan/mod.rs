@@ -115,10 +115,10 @@ pub struct PlanSource {
 }
 
 impl PlanSource {
-    /// Whether the concurrency is that of each host, and the source as a whole has none: what an HTTP source has where
+    /// Whether the concurrency is that of each host, and the source as a whole has none: where it stands for many hosts and
     /// the plan says nothing.
     pub(crate) fn is_per_host(&self) -> bool {
-        self.kind == "http" && self.bounds.concurrency.is_none()
+        self.source.has_hosts() && self.bounds.concurrency.is_none()
     }
 }
 

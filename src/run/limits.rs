@@ -44,8 +44,8 @@ impl Limits {
     }
 }
 
-/// A source's own limit. Its concurrency is per host where the plan does not say otherwise, and then known only with
-/// the host.
+/// A source's own limit. Where it stands for many hosts and the plan says nothing, its concurrency is that of each of
+/// them, which are known only with the requests.
 fn of_source(source: &PlanSource) -> Limit {
     let limit = Limit { rate: source.bounds.rate.map(rate), ..Limit::new(format!("source:{}", source.name)) };
     let limit =

@@ -80,6 +80,11 @@ pub trait Source: Send + Sync {
     /// Where it is, without credentials: `postgres://db.example:5432/shop`.
     fn target(&self) -> String;
 
+    /// Whether it stands for many hosts, so that the kind's own concurrency is meant for each of them by itself.
+    fn has_hosts(&self) -> bool {
+        false
+    }
+
     /// Checks a job's own keys and makes the operation of them, connecting to nothing. All that is wrong is told. None
     /// without what it takes to make one; that one key says what to do, and no other, was looked at before.
     fn operation(&self, job: &str, keys: Table, problems: &mut Problems) -> Option<Box<dyn Operation>>;
@@ -118,6 +123,11 @@ pub trait Operation: Send + Sync {
     /// Whether carrying it out changes something at the source (`post`, `put`, `delete`).
     fn changes(&self) -> bool {
         false
+    }
+
+    /// Whether there is a result that can be written or kept.
+    fn has_result(&self) -> bool {
+        true
     }
 
     /// Whether its result can be written to a file whose name has this ending (lower case, without the dot). Bytes that

@@ -90,6 +90,21 @@ fn every_folder_of_a_kind_is_in_the_list_of_kinds() {
 }
 
 #[test]
+fn nothing_outside_its_folder_asks_for_a_kind_by_its_name() {
+    let names: Vec<&str> = fanout::sources::kinds().map(|kind| kind.name()).collect();
+    let asks = |line: &&str| {
+        let named =
+            |name: &&str| ["==", "!="].iter().any(|sign| line.contains(&format!("{sign} \"{name}\"")));
+        line.contains("kind") && names.iter().any(named)
+    };
+    let outside = sources("src").into_iter().filter(|file| file.module[0] != "sources" && !file.is_test());
+    let wrong: Vec<String> = outside
+        .filter_map(|file| file.text.lines().find(asks).map(|line| format!("{}: {line}", file.path)))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
 fn every_file_says_what_it_is() {
     // A `tests.rs` holds the tests of the file beside it: its name says so.
     let named = |file: &Source| file.module.last().is_some_and(|name| name == "tests");

@@ -16,9 +16,13 @@ const LONG: Duration = Duration::from_millis(100);
 
 /// A server that takes its time, and a plan of twelve requests to it.
 fn twelve(more: &str) -> (ClockServer, Plan) {
+    requests(12, more)
+}
+
+fn requests(count: u32, more: &str) -> (ClockServer, Plan) {
     let server = ClockServer::start(|_| Answer { delay: LONG, ..Answer::default() });
     let plan = Plan::new(&format!(
-        "version = 1\n{}{more}\n[jobs.calls]\nsource = \"web\"\nget = \"${{{{ item }}}}\"\nfor_each = {{ range = [1, 12] }}\noutput = \"${{{{ item }}}}\"\n",
+        "version = 1\n{}{more}\n[jobs.calls]\nsource = \"web\"\nget = \"${{{{ item }}}}\"\nfor_each = {{ range = [1, {count}] }}\noutput = \"${{{{ item }}}}\"\n",
         http("web", &server.url(""))
     ));
     (server, plan)
@@ -73,6 +77,13 @@ fn a_sources_limit_is_reached_and_never_passed() {
     let (server, plan) = twelve("concurrency = 3");
     plan.fanout(&["run", "plan.toml", "--events=log.jsonl"]).run().exits(0).complains("peak 3 of 3");
     assert_eq!((server.asked(), peak(&server.spans()), peak(&logged(&plan))), (12, 3, 3));
+}
+
+#[test]
+fn an_api_gets_sixteen_requests_at_once_where_the_plan_says_nothing() {
+    let (server, plan) = requests(40, "");
+    plan.fanout(&["run", "plan.toml"]).run().exits(0).complains("peak 16 of 16");
+    assert_eq!((server.asked(), peak(&server.spans())), (40, 16));
 }
 
 #[test]

@@ -50,6 +50,10 @@ impl Source for HttpSource {
         shown.unwrap_or_else(|| base.source())
     }
 
+    fn has_hosts(&self) -> bool {
+        self.0.settings.base_url.is_none()
+    }
+
     fn operation(&self, _job: &str, keys: Table, problems: &mut Problems) -> Option<Box<dyn Operation>> {
         Some(Box::new(HttpOperation::new(Arc::clone(&self.0), keys, problems)?))
     }

@@ -88,6 +88,10 @@ struct Nap {
 }
 
 impl Operation for Nap {
+    fn has_result(&self) -> bool {
+        false
+    }
+
     fn request(&self, scope: &Scope, _: Option<&Entry>) -> Result<Box<dyn Request>, SourceError> {
         let text =
             self.duration.text(scope).map_err(|error| SourceError::new("expression", error.message))?;
