@@ -16,6 +16,7 @@ pub mod text;
 pub mod timeline;
 pub mod trace;
 pub mod waterfall;
+pub mod what_if;
 
 #[cfg(test)]
 mod story;

@@ -1,9 +1,10 @@
 //! Runs made up for tests: [`Story`] writes their events, with times in seconds.
 
 use crate::gather::{
-    Brought, Counts, Event, EventKind, ItemNumber, JobInfo, JobNumber, LimitInfo, Reason, Role, RunInfo,
-    SourceInfo, State, Wait,
+    Brought, Counts, Event, EventKind, ItemNumber, JobInfo, JobNumber, LimitInfo, LimitUse, Reason, Role,
+    RunInfo, SourceInfo, State, Wait,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use std::time::Duration;
 pub(super) struct Story {
     pub(super) events: Vec<Event>,
     counts: Counts,
+    /// What the items of each job take, as long as it is not told.
+    takes: BTreeMap<JobNumber, Arc<[LimitUse]>>,
 }
 
 /// Seconds.
@@ -66,13 +69,25 @@ impl Story {
             sources,
             ..RunInfo::default()
         };
-        let mut story = Story::default();
+        let takes = (0..).zip(jobs).filter_map(|(number, (_, _, source, _))| {
+            let limit = format!("source:{}", (*source)?);
+            let is_known = limits.iter().any(|(name, _)| **name == limit);
+            is_known.then(|| (number, [LimitUse { limit: limit.into(), weight: 1 }].into()))
+        });
+        let mut story = Story { takes: takes.collect(), ..Story::default() };
         story.tell(0.0, EventKind::RunStarted(Box::new(info)));
         for (number, (name, ..)) in (0..).zip(jobs) {
             let name: Arc<str> = (*name).into();
             story.tell(0.0, EventKind::JobStarted { job: number, name, role: Role::Items, parent: None });
         }
         story
+    }
+
+    /// The items of a job take these limits, beside the run's own.
+    pub(super) fn takes(&mut self, job: JobNumber, limits: &[&str]) -> &mut Story {
+        let uses = limits.iter().map(|name| LimitUse { limit: (*name).into(), weight: 1 });
+        self.takes.insert(job, uses.collect());
+        self
     }
 
     /// One more event.
@@ -89,7 +104,8 @@ impl Story {
         key: Option<&str>,
     ) -> &mut Story {
         self.counts.submitted += 1;
-        self.tell(at, EventKind::ItemQueued { job, item, key: key.map(Into::into), limits: None })
+        let limits = self.takes.remove(&job);
+        self.tell(at, EventKind::ItemQueued { job, item, key: key.map(Into::into), limits })
     }
 
     pub(super) fn start(
@@ -239,6 +255,7 @@ fn mixed_start(story: &mut Story) {
         limit: Some(limit.into()),
         duration: s(seconds),
     };
+    story.tell(0.15, EventKind::SourceUp { source: "source:shop".into() });
     story.start(0.15, (1, 1, 1), 5, &[connect("source:shop", 0.15)]).phase(0.15, 1, 1, "query");
     let why = "login refused for user \"acme\" at depot.example:5432";
     story.stop(0.2, 3, 0, State::Failed, None);
@@ -249,6 +266,7 @@ fn mixed_start(story: &mut Story) {
     }
     story.start(0.3, (2, 1, 1), 4, &[rate]).phase(0.35, 2, 1, "wait");
     story.phase(0.4, 2, 0, "read").phase(0.4, 0, 0, "wait");
+    story.tell(0.4, EventKind::SourceUp { source: "source:partner".into() });
     story.start(0.4, (0, 1, 1), 3, &[connect("source:partner", 0.4)]).phase(0.4, 0, 1, "wait");
 }
 
@@ -297,7 +315,10 @@ pub(super) fn files(count: u64) -> Vec<Event> {
         0.0,
         EventKind::JobStarted { job: 1, name: "inbox".into(), role: Role::Pages, parent: Some(0) },
     );
-    story.queue(0.0, 1, 0, None).start(0.0, (1, 0, 1), 0, &[]).done(0.4, 1, 0);
+    story.takes(1, &["source:partner"]).queue(0.0, 1, 0, None).start(0.0, (1, 0, 1), 0, &[]);
+    let page = Brought { entries: count, ..Brought::default() };
+    story.stop(0.4, 1, 0, State::Done, None).end(0.4, 1, 0, State::Done, None, page);
+    story.tell(0.4, EventKind::JobEnded { job: 1, counts: Counts::default(), why: None });
     for item in 0..count {
         story.queue(0.4, 0, item, Some(&format!("out/{item:05}.csv")));
     }

@@ -24,3 +24,4 @@ mod run;
 mod servers;
 mod stop;
 mod support;
+mod what_if;

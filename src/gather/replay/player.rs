@@ -22,8 +22,9 @@ pub(super) struct Player<'a> {
     pub(super) scheduler: Scheduler,
     pub(super) limits: Vec<LimitId>,
     pub(super) now: Time,
-    /// What comes when; of what comes at the same time, in the order in which it was planned.
-    pub(super) todo: BTreeMap<(Time, u64), Step>,
+    /// What comes when. Of what comes at the same time jobs begin last, in their order, and the rest comes in the order
+    /// in which it was planned.
+    pub(super) todo: BTreeMap<(Time, usize, u64), Step>,
     pub(super) planned: u64,
     pub(super) jobs: Vec<Play>,
     pub(super) places: HashMap<u32, usize>,
@@ -115,7 +116,7 @@ impl<'a> Player<'a> {
 
     pub(super) fn play(mut self) -> Result<Replayed, Stuck> {
         loop {
-            let step = self.todo.first_key_value().map(|((at, _), _)| *at);
+            let step = self.todo.first_key_value().map(|((at, ..), _)| *at);
             let wake = self.scheduler.next_wake();
             let Some(at) = [step, wake].into_iter().flatten().min() else { break };
             self.now = self.now.max(at);
@@ -152,7 +153,8 @@ impl<'a> Player<'a> {
 
     pub(super) fn plan(&mut self, after: Duration, step: Step) {
         self.planned += 1;
-        self.todo.insert((self.now.saturating_add(after), self.planned), step);
+        let rank = if let Step::Begin(job) = &step { job + 1 } else { 0 };
+        self.todo.insert((self.now.saturating_add(after), rank, self.planned), step);
     }
 
     /// Starts what may start, and lets jobs submit more as there is room.

@@ -7,6 +7,7 @@ mod fold;
 mod gauge;
 mod item;
 mod losses;
+mod order;
 mod totals;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub use course::{Flow, STEPS};
 pub use gauge::Gauge;
 pub use item::{ATTEMPTS, Attempt, AttemptEnd, End, Item, PHASES};
 pub use losses::{Loss, Losses, NAMED, REASONS, Scope};
+pub use order::{Order, Page};
 pub use totals::{Job, LIMITS, Received, SLOWEST, Sign, Signal, Slow, Slowest, SourceUse, Waited, Waits};
 
 use crate::gather::{Cause, Counts, Event, ItemNumber, JobNumber, LimitInfo, Reason, Role, RunInfo};
