@@ -2,6 +2,7 @@
 
 use crate::config::{Progress, When};
 use crate::history::Overlap;
+use crate::report::what_if::Change;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -178,6 +179,10 @@ pub(super) struct ShowArguments {
     /// What to draw.
     #[arg(long = "as", value_name = "FORM", default_value = "text")]
     pub(super) form: Form,
+    /// What the run would have taken with another limit, such as sources.shop.concurrency=12: its recorded times are
+    /// played again. May be given more than once.
+    #[arg(long, value_name = "LIMIT=VALUE", conflicts_with = "form")]
+    pub(super) what_if: Vec<Change>,
     /// Write it into a file.
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,

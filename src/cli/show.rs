@@ -5,7 +5,7 @@ use super::exit::Failure;
 use super::history::{open, owner};
 use super::{Surroundings, print, say};
 use crate::report::log::Reader;
-use crate::report::{self, Style, Timeline};
+use crate::report::{self, Style, Timeline, what_if};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,12 +14,16 @@ pub(super) async fn show(arguments: ShowArguments, surroundings: &Surroundings) 
     let log = find(arguments.target.as_deref(), surroundings).await?;
     let redactor = surroundings.redactor.clone();
     let style = surroundings.screen.style;
-    let form = arguments.form;
+    let (form, changes) = (arguments.form, arguments.what_if);
     if form.is_binary() && arguments.output.is_none() && io::stdout().is_terminal() {
         return Err(Failure::usage(format!("--as {form} is not for a terminal\n  (-o FILE writes a file)")));
     }
     let draw = move || {
-        let drawn = log.draw(form, &style)?;
+        let drawn = if changes.is_empty() {
+            log.draw(form, &style)?
+        } else {
+            what_if::text(&log.timeline()?, &changes, &style).map_err(Failure::usage)?.into_bytes()
+        };
         Ok(redactor.redact(&String::from_utf8_lossy(&drawn)).into_owned().into_bytes())
     };
     let drawn = tokio::task::spawn_blocking(draw).await.expect("drawing does not panic")?;

@@ -32,12 +32,13 @@ pub fn lines(lines: &[Line], style: &Style) -> String {
     line::render(lines, style)
 }
 
-/// The end of a run as text: the waterfall, the figures, and the failures last.
+/// The end of a run as text: the waterfall, the figures, the failures, and last what to raise, where that would help.
 pub fn end(timeline: &Timeline, style: &Style) -> String {
     let mut lines = waterfall::waterfall(timeline, style);
     if !lines.is_empty() {
         lines.push(Line::new());
     }
     lines.extend(summary::summary(timeline, style));
+    lines.extend(what_if::advice(timeline).iter().flat_map(|advice| advice.lines(style)));
     line::render(&lines, style)
 }

@@ -100,6 +100,22 @@ fn every_view_is_drawn_of_a_recorded_run() {
 }
 
 #[test]
+fn a_recorded_run_is_played_again_under_another_limit() {
+    let plan = Plan::new(
+        "version = 1\n[limits.shop]\nconcurrency = 2\n[jobs.wait]\nlimit = \"shop\"\nsleep = \"60ms\"\n\
+         for_each = { range = [1, 12] }\n",
+    );
+    plan.fanout(&["run", "plan.toml"]).run().exits(0).complains("raise limits.shop.concurrency 2 -> ");
+    let what_if = |change: &str| plan.fanout(&["show", "--what-if", change]).run();
+    what_if("limits.shop.concurrency=12")
+        .exits(0)
+        .prints("what if   limits.shop.concurrency 2 -> 12")
+        .prints("less");
+    what_if("limits.shpo.concurrency=12").exits(2).complains("shop");
+    what_if("limits.shop=12").exits(2);
+}
+
+#[test]
 fn a_state_folder_that_was_asked_for_must_be_usable_and_the_usual_one_need_not() {
     let plan = Plan::new(SHORT);
     plan.write("file", "");
