@@ -90,6 +90,12 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     found.min_by_key(|(far, _)| *far).map(|(_, other)| other)
 }
 
+/// The one of `known` from which a name differs by no more than a slip of the finger: a letter too many, too few or wrong,
+/// or two in the wrong order.
+pub fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest(name, known).filter(|other| strsim::damerau_levenshtein(name, other) == 1)
+}
+
 /// The hint for a name that is not one of `known`: the likeliest one, or else all of them. Empty if there are none.
 pub fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let mut known: Vec<&str> = known.into_iter().collect();

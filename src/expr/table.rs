@@ -186,6 +186,15 @@ impl Node {
         }
     }
 
+    /// The values of a list, if they are known before the run; of anything else itself.
+    pub fn items(&self) -> &[Node] {
+        match &self.data {
+            Data::List(items) => items,
+            Data::Text(_, Some(value)) => value.items(),
+            _ => std::slice::from_ref(self),
+        }
+    }
+
     /// Its text, if that is known before the run.
     pub fn text(&self) -> Option<&str> {
         match &self.data {

@@ -4,7 +4,7 @@ use super::bounds::BOUNDS;
 use super::job::Draft;
 use super::keys::{JOB, Names};
 use super::load::Reading;
-use crate::expr::{Data, Problem, Table, nearest, suggest};
+use crate::expr::{Problem, Table, meant, nearest, suggest};
 use crate::sources::{Kind, Problems, kinds};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -51,18 +51,22 @@ fn keys_of(schema: &schemars::Schema) -> Vec<String> {
     properties.into_iter().flat_map(|properties| properties.keys().cloned()).collect()
 }
 
-/// Keys that are not known are mistakes. One that is likely meant to be another becomes that, so that it is not said to
-/// be missing, too.
+/// Keys that are not known are mistakes. One that may be meant to be another takes its place, so that it is not said to
+/// be missing, too; its value is looked at if it was only a slip.
 pub(super) fn unknown_keys(table: &mut Table, known: &[impl AsRef<str>], problems: &mut Problems) {
     let names = || known.iter().map(AsRef::as_ref);
     let keys: Vec<String> = table.keys().into_iter().map(str::to_owned).collect();
     for key in keys.iter().filter(|key| !names().any(|known| known == key.as_str())) {
         let problem = Problem::new(table.key_span(key), format!("unknown key `{key}`"));
         problems.push(problem.hint(suggest(key, names())));
-        match nearest(key, names()) {
-            Some(meant) => table.rename(key, meant),
-            None => drop(table.split(&[key])),
+        let Some(other) = nearest(key, names()) else {
+            drop(table.split(&[key]));
+            continue;
+        };
+        if meant(key, names()).is_none() {
+            table.mark_wrong(key);
         }
+        table.rename(key, other);
     }
 }
 
@@ -99,11 +103,8 @@ pub(super) fn limits(table: &Table, reading: &Reading<'_>, problems: &mut Proble
 /// The names in a list of names, or a single one, with their places.
 pub(super) fn named(table: &Table, key: &str) -> Vec<(String, Range<usize>)> {
     let Some(node) = table.get(key) else { return Vec::new() };
-    let nodes = match &node.data {
-        Data::List(items) => items.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
-    nodes.iter().filter_map(|node| Some((node.text()?.to_owned(), node.span.clone()))).collect()
+    let nodes = node.items().iter();
+    nodes.filter_map(|node| Some((node.text()?.to_owned(), node.span.clone()))).collect()
 }
 
 /// The names of the secrets that a table uses.

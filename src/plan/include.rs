@@ -4,7 +4,7 @@
 use super::place::Files;
 use super::select::matches;
 use super::{check, load};
-use crate::expr::{Data, Node, Problem, Table};
+use crate::expr::{Node, Problem, Table};
 use crate::sources::Problems;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub(super) struct Included {
 pub(super) fn read(include: &Node, folder: &Path, files: &mut Files, problems: &mut Problems) -> Included {
     let mut included = Included { tables: Vec::new(), incomplete: include.is_wrong() };
     let mut seen = BTreeSet::new();
-    for node in patterns(include) {
+    for node in include.items() {
         let found = found(node, folder).unwrap_or_else(|problem| {
             problems.extend(problem);
             included.incomplete = true;
@@ -42,14 +42,6 @@ pub(super) fn read(include: &Node, folder: &Path, files: &mut Files, problems: &
         }
     }
     included
-}
-
-fn patterns(include: &Node) -> &[Node] {
-    match &include.data {
-        Data::List(items) => items,
-        Data::Text(_, Some(value)) => patterns(value),
-        _ => std::slice::from_ref(include),
-    }
 }
 
 /// The files a pattern stands for, or what is wrong with it, unless that was told.

@@ -6,7 +6,7 @@ use super::each::ForEach;
 use super::keys::{EXPECT_LATER, JOB, JobKeys, KEEP, LATER};
 use super::load::{Reading, Sources};
 use super::{Job, Output, PlanSource, check, outputs, source};
-use crate::expr::{Data, Node, Problem, Table, nearest, suggest};
+use crate::expr::{Data, Node, Problem, Table, meant, suggest};
 use crate::sources::{Kind, Operation, Problems, kinds};
 use std::ops::Range;
 use std::sync::Arc;
@@ -197,7 +197,7 @@ fn source_of(
             let problem = Problem::new(node.span.clone(), format!("unknown source \"{name}\""));
             problems.push(problem.hint(suggest(name, names())));
         }
-        return sources.get(name).or_else(|| sources.get(nearest(name, names())?)).cloned().flatten();
+        return sources.get(name).or_else(|| sources.get(meant(name, names())?)).cloned().flatten();
     }
     if table.has("source") {
         return None;

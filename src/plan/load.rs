@@ -5,7 +5,7 @@ use super::job::Draft;
 use super::place::{Files, PlanErrors};
 use super::setup::{self, RunIdentity};
 use super::{Overrides, Plan, PlanSource, RunLimits, check, job, outputs, passwords, source};
-use crate::expr::{Known, Node, Problem, Scope, Table, nearest, suggest};
+use crate::expr::{Known, Node, Problem, Scope, Table, meant, nearest, suggest};
 use crate::secret::SecretRef;
 use crate::sources::{Problems, kinds};
 use indexmap::{IndexMap, IndexSet};
@@ -139,9 +139,9 @@ fn defaults(root: &mut Table, problems: &mut Problems) -> Vec<(&'static str, Tab
         if !names().any(|known| known == name) {
             problems.push(Problem::new(span, "no kind of source is named so").hint(suggest(&name, names())));
         }
-        let meant = names().find(|known| *known == name).or_else(|| nearest(&name, names()));
+        let name = names().find(|known| *known == name).or_else(|| meant(&name, names()));
         if let Some(mut table) = node.table("it", problems) {
-            let kind = known().find(|kind| Some(kind.name()) == meant);
+            let kind = known().find(|kind| Some(kind.name()) == name);
             check::unknown_keys(&mut table, check::source_keys(kind), problems);
             defaults.extend(kind.map(|kind| (kind.name(), table)));
         }

@@ -3,7 +3,7 @@
 use super::bounds::{BOUNDS, Bounds, Timeouts};
 use super::load::Reading;
 use super::{PlanSource, check};
-use crate::expr::{Problem, Table, nearest, suggest};
+use crate::expr::{Problem, Table, meant, suggest};
 use crate::sources::{Kind, Problems, Surroundings, kinds};
 use std::num::NonZeroU64;
 
@@ -75,6 +75,6 @@ fn kind(table: &mut Table, problems: &mut Problems) -> Option<&'static dyn Kind>
     if !names().any(|known| known == name) {
         problems.push(wrong(&format!("unknown kind \"{name}\""), suggest(name, names())));
     }
-    let meant = names().find(|known| *known == name).or_else(|| nearest(name, names()))?;
-    kinds().find(|kind| kind.name() == meant)
+    let name = names().find(|known| *known == name).or_else(|| meant(name, names()))?;
+    kinds().find(|kind| kind.name() == name)
 }

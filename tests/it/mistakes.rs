@@ -34,6 +34,7 @@ concurrency = -1
 
 [defaults.http]
 base_ulr = "https://api.example/"
+redirects = "two"
 
 [sources.shop]
 kind = "postgers"

@@ -2,9 +2,7 @@
 
 use super::*;
 
-#[test]
-fn a_misspelt_word_is_told_and_read_as_what_it_is_meant_to_be() {
-    insta::assert_snapshot!(errors(r#"version = 1
+const MISSPELT: &str = r#"version = 1
 [var]
 day = 1
 [limit.db]
@@ -27,7 +25,15 @@ gte = ["x"]
 needs = "a"
 [job.c]
 slep = "2"
-"#), @r#"
+[job.d]
+source = "api"
+get = "x"
+exptc = 204
+"#;
+
+#[test]
+fn a_slip_is_told_and_read_as_what_was_meant() {
+    insta::assert_snapshot!(errors(MISSPELT), @r#"
     plan.toml:2: unknown key `var`
       (did you mean `vars`?)
     plan.toml:4: unknown key `limit`
@@ -61,6 +67,8 @@ slep = "2"
     plan.toml:23: job "c": unknown key `slep`
       (did you mean `sleep`?)
     plan.toml:23: job "c": `sleep`: 2 needs a unit: write a duration such as "30s", "5m" or "1h30m"
+    plan.toml:27: job "d": unknown key `exptc`
+      (did you mean `expect`?)
     "#);
 }
 

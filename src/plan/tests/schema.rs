@@ -186,5 +186,6 @@ sleep = "${{ vars.span }}"
 
 #[test]
 fn an_expression_can_stand_wherever_the_plan_takes_one() {
-    super::load(EXPRESSIONS).unwrap();
+    let plan = super::load(EXPRESSIONS).unwrap();
+    assert_eq!(plan.job("a").unwrap().needs, ["b"]);
 }
