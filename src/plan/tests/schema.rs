@@ -41,13 +41,12 @@ pub(super) fn accepts(toml: &str) {
 fn plans_that_are_shown_to_people_pass() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
-    for path in files(&root.join("examples")).into_iter().chain(files(&root.join("src/demo"))) {
-        if path.extension().is_some_and(|ending| ending == "toml") {
-            accepts(&fs::read_to_string(&path).unwrap());
-            seen += 1;
-        }
+    let plans = |folder: &str| files(&root.join(folder), "toml");
+    for path in plans("examples").into_iter().chain(plans("src/demo")) {
+        accepts(&fs::read_to_string(&path).unwrap());
+        seen += 1;
     }
-    for path in files(&root.join("docs")).into_iter().chain([root.join("README.md")]) {
+    for path in files(&root.join("docs"), "md").into_iter().chain([root.join("README.md")]) {
         let text = fs::read_to_string(&path).unwrap();
         for block in text.split("```toml\nversion = 1\n").skip(1) {
             accepts(&format!("version = 1\n{}", block.split("\n```").next().unwrap()));
@@ -57,10 +56,11 @@ fn plans_that_are_shown_to_people_pass() {
     assert!(seen >= 9, "only {seen} plans were found");
 }
 
-/// All files of a folder and of those below.
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// All files with this ending of a folder and of those below.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    let all = entries.flat_map(|path| if path.is_dir() { files(&path, ending) } else { vec![path] });
+    all.filter(|path| path.extension().is_some_and(|known| known == ending)).collect()
 }
 
 #[test]
