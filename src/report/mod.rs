@@ -5,6 +5,7 @@ pub mod files;
 pub mod github;
 pub mod html;
 pub mod junit;
+pub mod length;
 mod line;
 pub mod log;
 pub mod otlp;
@@ -18,6 +19,8 @@ pub mod trace;
 pub mod waterfall;
 pub mod what_if;
 
+#[cfg(test)]
+mod real;
 #[cfg(test)]
 mod story;
 #[cfg(test)]

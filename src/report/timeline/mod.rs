@@ -20,7 +20,7 @@ pub use losses::{Loss, Losses, NAMED, REASONS, Scope};
 pub use order::{Order, Page};
 pub use totals::{Job, LIMITS, Received, SLOWEST, Sign, Signal, Slow, Slowest, SourceUse, Waited, Waits};
 
-use crate::gather::{Cause, Counts, Event, ItemNumber, JobNumber, LimitInfo, Reason, Role, RunInfo};
+use crate::gather::{Cause, Counts, Event, ItemNumber, JobNumber, LimitInfo, LimitUse, Reason, Role, RunInfo};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -153,6 +153,16 @@ impl Timeline {
             at = parent;
         }
         at.number
+    }
+
+    /// How many items at once the limit allows that an item takes at this place. A host, of which nothing is said, has
+    /// what its source says of each host.
+    pub fn at_once(&self, item: &Item, place: usize) -> Option<u64> {
+        let name = &item.limits.get(place)?.limit;
+        let own = self.limits.get(name).filter(|info| !info.per_host);
+        let is_source = |of: &&LimitUse| name.starts_with("host:") && of.limit.starts_with("source:");
+        let source = || self.limits.get(&item.limits[..place].iter().rev().find(is_source)?.limit);
+        own.or_else(source)?.concurrency
     }
 
     /// How an item is called.

@@ -5,7 +5,7 @@ use super::change::{Change, Of, To};
 use super::signals::Signals;
 use crate::gather::replay::{Limit, Takes};
 use crate::gather::{LimitUse, Rate};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// See the module.
@@ -15,7 +15,7 @@ pub(super) struct Limits<'a> {
     limits: Vec<Limit>,
     places: HashMap<Arc<str>, usize>,
     /// Hosts by their source.
-    hosts: HashMap<Arc<str>, Vec<Arc<str>>>,
+    hosts: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
     /// What items take, by where the log says so: most items of a job take the same.
     known: HashMap<*const LimitUse, Arc<Takes>>,
 }
@@ -25,7 +25,9 @@ impl<'a> Limits<'a> {
         let (hosts, known) = (HashMap::new(), HashMap::new());
         let mut limits =
             Limits { timeline, signals, limits: Vec::new(), places: HashMap::new(), hosts, known };
-        limits.place(&Of::Run.limit().into(), None);
+        let run: Arc<str> = Of::Run.limit().into();
+        let most = timeline.limits.get(&run).and_then(|info| info.concurrency);
+        limits.place(&run, most);
         limits
     }
 
@@ -40,39 +42,40 @@ impl<'a> Limits<'a> {
             return known.clone();
         }
         let source = self.signals.source_of(item);
-        let mut widest = None;
         let mut takes = Takes::default();
-        for LimitUse { limit, weight } in item.limits.iter().filter(|of| &*of.limit != own) {
-            let place = self.place(limit, widest.as_ref());
-            takes.limits.push((place, *weight));
-            if Some(limit) == source.as_ref() {
-                takes.source = Some(place);
+        for (at, LimitUse { limit, weight }) in item.limits.iter().enumerate() {
+            if **limit == *own {
+                continue;
             }
-            widest.get_or_insert_with(|| limit.clone());
+            let place = self.place(limit, self.timeline.at_once(item, at));
+            takes.limits.push((place, *weight));
+            takes.source = takes.source.or((Some(limit) == source.as_ref()).then_some(place));
+            self.note_host(item, limit);
         }
         let takes = Arc::new(takes);
         self.known.insert(item.limits.as_ptr(), takes.clone());
         takes
     }
 
-    /// The place of a limit; `source` is the one that stands before it.
-    fn place(&mut self, name: &Arc<str>, source: Option<&Arc<str>>) -> usize {
+    /// The place of a limit.
+    fn place(&mut self, name: &Arc<str>, concurrency: Option<u64>) -> usize {
         if let Some(place) = self.places.get(name) {
             return *place;
         }
-        let host_of = source.filter(|_| name.starts_with("host:"));
-        if let Some(source) = host_of {
-            self.hosts.entry(source.clone()).or_default().push(name.clone());
-        }
-        let info = self.timeline.limits.get(name).filter(|info| !info.per_host);
-        // What the log does not say of a host is said of its source.
-        let most = info.or(host_of.and_then(|source| self.timeline.limits.get(source)));
         let rate = self.timeline.limits.get(name).and_then(|info| rate(info.rate.as_deref()));
         let connects = self.signals.connects(name);
-        let concurrency = most.and_then(|info| info.concurrency);
         self.limits.push(Limit { name: name.clone(), concurrency, rate, connects });
         self.places.insert(name.clone(), self.limits.len() - 1);
         self.limits.len() - 1
+    }
+
+    /// Notes whose host it is, if it is one.
+    fn note_host(&mut self, item: &Item, name: &Arc<str>) {
+        let source = item.limits.iter().find(|of| of.limit.starts_with("source:"));
+        if let Some(source) = source.filter(|_| name.starts_with("host:")) {
+            let hosts = self.hosts.entry(source.limit.clone()).or_default();
+            hosts.insert(name.clone());
+        }
     }
 
     /// The places of what is changed: the concurrency of a source is that of each of its hosts, too.
@@ -93,7 +96,7 @@ impl<'a> Limits<'a> {
             "limit" => Some(Of::Limit(rest.to_owned())),
             "job" => Some(Of::Job(rest.to_owned())),
             "host" => {
-                let of = self.hosts.iter().find(|(_, hosts)| hosts.iter().any(|host| **host == *name));
+                let of = self.hosts.iter().find(|(_, hosts)| hosts.contains(name));
                 of.and_then(|(name, _)| source(name)).map(Of::Source)
             }
             _ => None,

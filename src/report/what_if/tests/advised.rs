@@ -1,7 +1,7 @@
 //! What is advised unasked, and when nothing is.
 
 use super::super::{MOST_ATTEMPTS, advice};
-use super::real::{Case, OneItem, OneJob, OneLimit, Then, Try};
+use crate::report::real::{Case, OneItem, OneJob, OneLimit, Then, Try};
 use crate::report::{Style, Timeline, line};
 
 /// So many items of a source, each so long.

@@ -2,81 +2,12 @@
 
 mod advised;
 mod changes;
-mod real;
 
 use super::{Change, what_if};
+use crate::report::real::{Case, OneItem, OneJob, OneLimit, Then, Try, cases, config, ms};
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
-use real::{Case, OneItem, OneJob, OneLimit, Then, Try, ms};
-
-/// Any run. Times are so long that no two things happen at the same time by chance.
-fn cases() -> impl Strategy<Value = Case> {
-    (1..5_usize, 1..5_usize).prop_flat_map(|(limits, jobs)| {
-        let jobs: Vec<_> = (0..jobs).map(|place| job(place, limits)).collect();
-        (1..12_u64, vec(limit(), limits), jobs).prop_map(|(most, limits, jobs)| {
-            let mut case = Case { most, limits, jobs };
-            case.connect();
-            case
-        })
-    })
-}
-
-fn limit() -> impl Strategy<Value = OneLimit> {
-    let every = weighted(0.2, 1..20_000_u64);
-    (weighted(0.8, 1..6_u64), every, weighted(0.4, 0..20_000_u64))
-        .prop_map(|(concurrency, every, connects)| OneLimit { concurrency, every, connects })
-}
-
-fn job(place: usize, limits: usize) -> impl Strategy<Value = OneJob> {
-    let needs = vec(prop::bool::weighted(0.4), place);
-    let needs =
-        needs.prop_map(|needs| (0..).zip(needs).filter(|(_, is)| *is).map(|(place, _)| place).collect());
-    let items = prop_oneof![30 => vec(item(limits), 0..12), 1 => vec(item(limits), 260..280)];
-    (needs, weighted(0.3, 1..4_u64), weighted(0.1, 1..20_000_u64), items)
-        .prop_map(|(needs, concurrency, every, items)| OneJob { needs, concurrency, every, items })
-}
-
-fn item(limits: usize) -> impl Strategy<Value = OneItem> {
-    let then = prop_oneof![2 => Just(Then::Again), 1 => (1..70_000_u64).prop_map(Then::Held)];
-    let tries = vec((1..300_000_u64, then), 0..3);
-    let last = (1..300_000_u64, prop_oneof![6 => Just(Then::Done), 1 => Just(Then::Fail)]);
-    let tries = (prop_oneof![3 => Just(Vec::new()), 1 => tries], last).prop_map(|(mut tries, last)| {
-        tries.push(last);
-        tries.into_iter().map(|(runs, then)| Try(runs, then)).collect()
-    });
-    (vec(0..limits, 0..3), weighted(0.5, 0..limits), tries).prop_map(|(limits, source, tries)| OneItem {
-        limits,
-        source,
-        tries,
-    })
-}
-
-impl Case {
-    /// Only what stands for a source is one, and only it can ask to be left alone.
-    fn connect(&mut self) {
-        for item in self.jobs.iter_mut().flat_map(|job| &mut job.items) {
-            item.limits.retain(|place| self.limits[*place].connects.is_none());
-            item.source = item.source.filter(|place| self.limits[*place].connects.is_some());
-            if item.source.is_none() {
-                let held = |of: &&mut Try| matches!(of.1, Then::Held(_));
-                item.tries.iter_mut().filter(held).for_each(|of| of.1 = Then::Again);
-            }
-        }
-    }
-}
-
-/// The same runs every time, unless `PROPTEST_RNG_SEED` asks for others: in few of very many, two things happen at the same
-/// millisecond after all, in an order that the log does not tell.
-fn config() -> ProptestConfig {
-    let asked = std::env::var("PROPTEST_RNG_SEED").ok().and_then(|seed| seed.parse().ok());
-    ProptestConfig {
-        rng_seed: RngSeed::Fixed(asked.unwrap_or(7)),
-        max_shrink_iters: 200,
-        ..ProptestConfig::with_cases(24)
-    }
-}
 
 proptest! {
     #![proptest_config(config())]
