@@ -56,6 +56,19 @@ it: ## the real program against real servers; a server that is missing is a fail
 bench-gather: ## what an item costs in the gather layer, beside its peers; the table of bench/RESULTS.md
 	bench/gather.sh --write
 
+.PHONY: bench-log
+bench-log: ## what the event log and a subscriber that takes no span cost
+	bench/log.sh --write
+
+.PHONY: bench-what-if
+bench-what-if: ## how near `show --what-if` comes to what a run takes under another limit
+	bench/what_if.sh --write
+
+.PHONY: outputs
+outputs: ## run again what the texts show
+	$(CARGO) build $(LOCKED)
+	PATH=$$(realpath $(TARGET))/debug:$$PATH scripts/outputs README.md docs/*.md
+
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

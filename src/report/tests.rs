@@ -115,8 +115,7 @@ fn control_characters_in_names_and_errors_are_made_visible() {
     at once                     1┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈  peak 1
                                 █ running   × not done
 
-    wall      1.00 s · sum 1.00 s · overlap 1.00x
-    at once   peak 1 · mean 1.00
+    wall      1.00 s · sum 1.00 s · overlap 1.00x · peak 1
       ra\x1b[2Jtes  peak 1 · mean 1.00 · 1 item
     FAILED  fx[a\x1b]0;x\x07\u{202e}b\r]  GET \x1b[31m\u{9b}5m: 500
     1 item: 1 failed

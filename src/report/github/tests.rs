@@ -30,8 +30,8 @@ fn the_classic_example() {
     ```
 
     ```text
-    wall      4.00 s · sum 7.00 s · overlap 1.75x
-    at once   peak 3 of 1,024 · mean 1.75
+    wall      4.00 s · sum 7.00 s · overlap 1.75x · peak 3 of 1,024
+              critical path (100 %): function2
     ```
     "#);
 }
@@ -73,24 +73,19 @@ fn failures_come_before_the_waterfall_and_the_figures_last() {
     ```
 
     ```text
-    wall      3.21 s · sum 11.4 s · overlap 3.57x
-    at once   peak 6 of 1,024 · mean 3.57
-      partner  peak 2 of 256 · mean 1.31 · 2 items · 27.0 MiB
-      shop     peak 2 of 2 · mean 1.85 · 3 items · 80.6 KiB · 1,212 rows
-      rates    peak 2 of 16 · mean 1.08 · 2 items · 1.57 KiB
-      depot    peak 1 of 8 · mean 1.00 · 2 items
+    wall      3.21 s · sum 11.4 s · overlap 3.57x · peak 6 of 1,024
+              no faster than 2.80 s: invoices[2026/b.csv]
+              critical path (100 %): invoices[2026/a.csv] -> invoices[2026/b.csv]
+      partner  peak 2 of 256 · mean 1.31 · 1 % used · 2 items · 27.0 MiB
+      shop     peak 2 of 2 · mean 1.85 · 66 % used · 3 items · 80.6 KiB · 1,212 rows
+      rates    peak 2 of 16 · mean 1.08 · 5 % used · 2 items · 1.57 KiB
+      depot    peak 1 of 8 · mean 1.00 · 1 % used · 2 items
     waited    1.20 s  for source:shop (concurrency 2), 1 time
               1.00 s  before another attempt, 1 time
               400 ms  for source:partner to be connected, 1 time
-              300 ms  for source:rates (rate), 1 time
-              150 ms  for source:shop to be connected, 1 time
-    slowest   2.80 s  invoices[2026/b.csv]
-              2.30 s  fx[USD] (1.30 s running in 2 attempts)
-              1.95 s  sales[emea]
-              1.50 s  fx[EUR]
-              1.40 s  invoices[2026/a.csv]
-    received  27.1 MiB (8.44 MiB/s) · 1,212 rows (378/s)
-    outputs   6 new
+    slowest   2.80 s invoices[2026/b.csv] · 2.30 s fx[USD] in 2 attempts · 1.95 s sales[emea]
+              1.50 s fx[EUR] · 1.40 s invoices[2026/a.csv]
+    received  27.1 MiB (8.44 MiB/s) · 1,212 rows (378/s) · outputs: 6 new
     ```
     "#);
 }

@@ -127,7 +127,7 @@ impl<'a> Chains<'a> {
         }
         names.reverse();
         let by = match names.as_slice() {
-            [job] => self.timeline.label(longest(job)?),
+            [job] => self.alone_in_words(job)?,
             jobs => {
                 let names: Vec<&str> = jobs.iter().map(|job| &*job.name).collect();
                 format!("chain {}", names.join(" -> "))
@@ -153,11 +153,27 @@ impl<'a> Chains<'a> {
     /// What a job takes with all the room there is: its pages one after the other, or the first of them and its longest
     /// item.
     fn own(&self, job: &Job) -> Duration {
+        let (first, all) = self.pages(job);
+        all.max(first.saturating_add(longest(job).map_or(Duration::ZERO, alone)))
+    }
+
+    /// How long the first page of a job's listing takes, and all of them.
+    fn pages(&self, job: &Job) -> (Duration, Duration) {
         let pages = self.order.pages(job.number).iter().filter_map(|page| self.timeline.jobs.get(&page.job));
         let mut pages = pages.map(|page| longest(page).map_or(Duration::ZERO, alone));
         let first = pages.next().unwrap_or_default();
-        let all = pages.fold(first, Duration::saturating_add);
-        all.max(first.saturating_add(longest(job).map_or(Duration::ZERO, alone)))
+        (first, pages.fold(first, Duration::saturating_add))
+    }
+
+    /// What a job that needs no other takes its time for.
+    fn alone_in_words(&self, job: &Job) -> Option<String> {
+        let (first, all) = self.pages(job);
+        let item = longest(job).map(|item| self.timeline.label(item));
+        match item {
+            Some(item) if first.is_zero() => Some(item),
+            Some(item) if all < self.own(job) => Some(format!("chain {}: page 1 -> {item}", job.name)),
+            _ => (!all.is_zero()).then(|| format!("the pages of {}", job.name)),
+        }
     }
 }
 

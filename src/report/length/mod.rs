@@ -13,7 +13,8 @@ pub use path::{Path, Step, path};
 
 use super::Timeline;
 
-/// Whether the log tells enough: the run has ended, and all of its items are kept in detail.
+/// Whether the log tells enough: the run came to its own end, and all of its items are kept in detail.
 fn is_whole(timeline: &Timeline) -> bool {
-    timeline.ended.is_some() && timeline.lanes > 0 && timeline.dropped() == 0 && timeline.more_signals == 0
+    let ended = timeline.ended.is_some() && timeline.stopping.is_none() && timeline.lanes > 0;
+    ended && timeline.dropped() == 0 && timeline.more_signals == 0
 }

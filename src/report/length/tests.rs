@@ -54,7 +54,7 @@ fn the_path_leads_through_the_item_that_freed_the_slot() {
 fn the_path_leads_through_the_page_that_listed_an_item() {
     let timeline = Timeline::of(&files(3));
     assert_eq!(told(&timeline), "inbox: page 1 -> inbox[out/00002.csv] (100 %)");
-    assert_eq!(bounded(&timeline), "458.5ms: inbox[out/00002.csv]");
+    assert_eq!(bounded(&timeline), "458.5ms: chain inbox: page 1 -> inbox[out/00002.csv]");
 }
 
 #[test]

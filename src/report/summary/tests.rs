@@ -10,14 +10,15 @@ fn of(events: &[Event]) -> String {
 #[test]
 fn the_classic_example() {
     insta::assert_snapshot!(of(&classic(true)), @r#"
-    wall      7.01 s · sum 7.00 s · overlap 1.00x
-    at once   peak 1 of 1 · mean 1.00
+    wall      7.01 s · sum 7.00 s · overlap 1.00x · peak 1 of 1
+              no faster than 7.00 s: the run at 1
+              critical path (100 %): function1 -> function2 -> function3
     waited    8.01 s  for run (concurrency 1), 2 times
     3 items: 3 done
     "#);
     insta::assert_snapshot!(of(&classic(false)), @r#"
-    wall      4.00 s · sum 7.00 s · overlap 1.75x
-    at once   peak 3 of 1,024 · mean 1.75
+    wall      4.00 s · sum 7.00 s · overlap 1.75x · peak 3 of 1,024
+              critical path (100 %): function2
     3 items: 3 done
     "#);
 }
@@ -25,24 +26,19 @@ fn the_classic_example() {
 #[test]
 fn several_sources_waits_a_failure_with_its_hint_and_a_source_that_is_down() {
     insta::assert_snapshot!(of(&mixed()), @r#"
-    wall      3.21 s · sum 11.4 s · overlap 3.57x
-    at once   peak 6 of 1,024 · mean 3.57
-      partner  peak 2 of 256 · mean 1.31 · 2 items · 27.0 MiB
-      shop     peak 2 of 2 · mean 1.85 · 3 items · 80.6 KiB · 1,212 rows
-      rates    peak 2 of 16 · mean 1.08 · 2 items · 1.57 KiB
-      depot    peak 1 of 8 · mean 1.00 · 2 items
+    wall      3.21 s · sum 11.4 s · overlap 3.57x · peak 6 of 1,024
+              no faster than 2.80 s: invoices[2026/b.csv]
+              critical path (100 %): invoices[2026/a.csv] -> invoices[2026/b.csv]
+      partner  peak 2 of 256 · mean 1.31 · 1 % used · 2 items · 27.0 MiB
+      shop     peak 2 of 2 · mean 1.85 · 66 % used · 3 items · 80.6 KiB · 1,212 rows
+      rates    peak 2 of 16 · mean 1.08 · 5 % used · 2 items · 1.57 KiB
+      depot    peak 1 of 8 · mean 1.00 · 1 % used · 2 items
     waited    1.20 s  for source:shop (concurrency 2), 1 time
               1.00 s  before another attempt, 1 time
               400 ms  for source:partner to be connected, 1 time
-              300 ms  for source:rates (rate), 1 time
-              150 ms  for source:shop to be connected, 1 time
-    slowest   2.80 s  invoices[2026/b.csv]
-              2.30 s  fx[USD] (1.30 s running in 2 attempts)
-              1.95 s  sales[emea]
-              1.50 s  fx[EUR]
-              1.40 s  invoices[2026/a.csv]
-    received  27.1 MiB (8.44 MiB/s) · 1,212 rows (378/s)
-    outputs   6 new
+    slowest   2.80 s invoices[2026/b.csv] · 2.30 s fx[USD] in 2 attempts
+              1.95 s sales[emea] · 1.50 s fx[EUR] · 1.40 s invoices[2026/a.csv]
+    received  27.1 MiB (8.44 MiB/s) · 1,212 rows (378/s) · outputs: 6 new
     NOT STARTED  depot (2 items)  login refused for user "acme" at
                  depot.example:5432
     FAILED       sales[apac]  query on shop: column "amonut" does not exist (42703)
@@ -55,15 +51,14 @@ fn several_sources_waits_a_failure_with_its_hint_and_a_source_that_is_down() {
 #[test]
 fn the_same_reason_is_said_once() {
     insta::assert_snapshot!(of(&forty()), @r#"
-    wall      12.1 s · sum 1 m 23 s · overlap 6.82x
-    at once   peak 8 of 1,024 · mean 6.82
-      shop    peak 8 of 8 · mean 6.82 · 40 items
+    wall      12.1 s · sum 1 m 23 s · overlap 6.82x · peak 8 of 1,024
+              no faster than 10.3 s: source shop at 8
+              critical path (100 %): sales[report-05] -> sales[report-09] -> … 2
+              more -> sales[report-39]
+      shop    peak 8 of 8 · mean 6.82 · 85 % used · 40 items
     waited    2 m 35 s  for source:shop (concurrency 8), 32 times
-    slowest   3.60 s  sales[report-03]
-              3.60 s  sales[report-14]
-              3.60 s  sales[report-25]
-              3.60 s  sales[report-36]
-              3.29 s  sales[report-06]
+    slowest   3.60 s sales[report-03] · 3.60 s sales[report-14]
+              3.60 s sales[report-25] · 3.60 s sales[report-36]
     FAILED  sales[report-05]  query report-05 on shop: canceling statement due to
             lock timeout (55P03)
             … and 2 more: sales[report-18], sales[report-31]
@@ -74,15 +69,14 @@ fn the_same_reason_is_said_once() {
 #[test]
 fn pages_of_a_listing_are_not_counted_but_their_time_is() {
     insta::assert_snapshot!(of(&files(100)), @r#"
-    wall      566 ms · sum 7.61 s · overlap 13.45x
-    at once   peak 64 of 1,024 · mean 13.45
-      partner  peak 64 of 64 · mean 13.45 · 100 items · 1.56 MiB
+    wall      566 ms · sum 7.61 s · overlap 13.45x · peak 64 of 1,024
+              no faster than 474 ms: chain inbox: page 1 -> inbox[out/00006.csv]
+              critical path (97 %): inbox: page 1 -> inbox[out/00035.csv] ->
+              inbox[out/00099.csv]
+      partner  peak 64 of 64 · mean 13.45 · 21 % used · 100 items · 1.56 MiB
     waited    3.92 s  for source:partner (concurrency 64), 100 times
-    slowest   400 ms  inbox: page 1
-               74 ms  inbox[out/00006.csv]
-               74 ms  inbox[out/00007.csv]
-               74 ms  inbox[out/00008.csv]
-               74 ms  inbox[out/00009.csv]
+    slowest   400 ms inbox: page 1 · 74 ms inbox[out/00006.csv]
+              74 ms inbox[out/00007.csv] · 74 ms inbox[out/00008.csv]
     received  1.56 MiB (2.76 MiB/s)
     100 items: 100 done
     "#);
@@ -96,8 +90,7 @@ fn a_run_that_was_stopped_and_one_that_was_cut() {
     });
     story.start(0.0, (0, 0, 1), 0, &[]);
     insta::assert_snapshot!(of(&story.events), @r#"
-    wall      0 s · sum 0 s · overlap 0.00x
-    at once   peak 1 · mean 0.00
+    wall      0 s · sum 0 s · overlap 0.00x · peak 1
       rates   peak 1 · mean 0.00 · 5 items
     5 items · the run has not ended
     "#);
@@ -108,8 +101,7 @@ fn a_run_that_was_stopped_and_one_that_was_cut() {
         story.end(1.0, 0, item, State::NotStarted, Some("interrupted"), Brought::default());
     });
     insta::assert_snapshot!(of(&story.finish(1.0, 130)), @r#"
-    wall      1.00 s · sum 1.00 s · overlap 1.00x
-    at once   peak 1 · mean 1.00
+    wall      1.00 s · sum 1.00 s · overlap 1.00x · peak 1
       rates   peak 1 · mean 1.00 · 5 items
     NOT STARTED  4 items  interrupted
     CANCELLED    fx[k0]  interrupted
@@ -131,8 +123,26 @@ fn outputs_are_counted_by_what_became_of_them() {
     insta::assert_snapshot!(of(&story.finish(2.0, 0)), @r#"
     wall      2.00 s
     received  4.88 KiB (2.44 KiB/s) · 15 rows (8/s)
-    outputs   1 new · 2 changed · 1 same · 1 unchanged
+    outputs   1 new, 2 changed, 1 same, 1 unchanged
     note      the clock of partner is 3 h ahead
     5 items: 4 done, 1 skipped
+    "#);
+}
+
+#[test]
+fn ten_thousand_items_are_summed_up_in_a_dozen_lines() {
+    let lines = of(&files(9_999));
+    assert!(lines.lines().count() <= 14, "{lines}");
+    insta::assert_snapshot!(lines, @r#"
+    wall      11.6 s · sum 11 m 51 s · overlap 61.54x · peak 64 of 1,024
+              no faster than 11.1 s: source partner at 64
+              critical path (100 %): inbox: page 1 -> inbox[out/00014.csv] -> … 155
+              more -> inbox[out/09998.csv]
+      partner  peak 64 of 64 · mean 61.54 · 96 % used · 9,999 items · 156 MiB
+    waited    15 h 23 m  for source:partner (concurrency 64), 9,999 times
+    slowest   400 ms inbox: page 1 · 74 ms inbox[out/00006.csv]
+              74 ms inbox[out/00007.csv] · 74 ms inbox[out/00008.csv]
+    received  156 MiB (13.5 MiB/s)
+    9,999 items: 9,999 done
     "#);
 }

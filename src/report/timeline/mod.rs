@@ -20,7 +20,9 @@ pub use losses::{Loss, Losses, NAMED, REASONS, Scope};
 pub use order::{Order, Page};
 pub use totals::{Job, LIMITS, Received, SLOWEST, Sign, Signal, Slow, Slowest, SourceUse, Waited, Waits};
 
-use crate::gather::{Cause, Counts, Event, ItemNumber, JobNumber, LimitInfo, LimitUse, Reason, Role, RunInfo};
+use crate::gather::{
+    Cause, Counts, Event, ItemNumber, JobNumber, LimitInfo, LimitUse, Reason, Role, RunInfo,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
