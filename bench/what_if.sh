@@ -45,6 +45,7 @@ row() {
 # A new server, which remembers nothing, at the same place of the plans.
 serve() {
     [ -z "$server" ] || kill "$server"
+    rm -f "$scratch/port"
     python3 bench/slow_server.py >"$scratch/port" &
     server=$!
     until [ -s "$scratch/port" ]; do sleep 0.05; done
