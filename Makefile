@@ -38,6 +38,7 @@ deny: ## licenses, sources, bans and advisories of the dependencies
 lint: ## clippy on everything, and on the gather layer alone
 	$(CARGO) clippy $(LOCKED) --all-targets $(STRICT)
 	$(CARGO) clippy $(LOCKED) --no-default-features --lib $(STRICT)
+	$(CARGO) clippy $(LOCKED) --no-default-features --features report --lib $(STRICT)
 
 .PHONY: docs
 docs: ## the library's documentation, every link of it

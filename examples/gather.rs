@@ -18,15 +18,6 @@ async fn main() {
     let waits = [("function1", 2), ("function2", 4), ("function3", 1)];
     let items = waits.map(|(name, seconds)| Item::new(Once::new(wait(name, seconds))).key(name));
     let report = Gather::over(items).run().await;
-    // They end in the order 3, 1, 2. The report has them in the order 1, 2, 3.
-    for item in &report.items {
-        let name = item.key.as_deref().unwrap_or_default();
-        println!(
-            "{name}: {:?}, from {:.1?} to {:.1?}",
-            item.outcome,
-            item.timing.queued(),
-            item.timing.ended()
-        );
-    }
-    println!("{} of {} done in {:.1?}", report.counts.done, report.counts.submitted, report.wall);
+    // They end in the order 3, 1, 2. The report has them in the order 1, 2, 3, and shows what ran beside what.
+    println!("{report}");
 }

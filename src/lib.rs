@@ -18,7 +18,7 @@ pub mod history;
 pub mod output;
 #[cfg(feature = "plan")]
 pub mod plan;
-#[cfg(feature = "cli")]
+#[cfg(feature = "report")]
 pub mod report;
 #[cfg(feature = "plan")]
 pub mod run;
@@ -28,7 +28,7 @@ pub mod secret;
 pub mod sources;
 #[cfg(feature = "cli")]
 pub mod telemetry;
-#[cfg(feature = "plan")]
+#[cfg(any(feature = "plan", feature = "report"))]
 pub mod units;
 
 /// The examples of the texts, compiled as tests.

@@ -223,10 +223,11 @@ impl<I: Intake> Gather<I> {
     /// Runs all of it. Dropping the future stops everything.
     pub async fn run(self) -> Report<<I::Call as Call>::Ok, <I::Call as Call>::Err> {
         let output = Output::collect(self.settings.expected);
+        let name = Arc::clone(&self.settings.name);
         let (driver, run) = self.start(output);
         let begun = run.elapsed();
         let (output, counts, stopped) = OwnTask(tokio::spawn(driver.drive())).await;
-        Report { items: output.into_items(), counts, stopped, wall: run.elapsed() - begun }
+        Report { name, items: output.into_items(), counts, stopped, wall: run.elapsed() - begun }
     }
 
     /// Runs all of it and gives the outcomes as they come. Dropping the stream stops everything.

@@ -6,9 +6,12 @@ use super::scheduler::Timing;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// All items of a job, in the order they were submitted, whatever finished first.
+/// All items of a job, in the order they were submitted, whatever finished first. With the feature `report` it is shown as
+/// the waterfall of its items.
 #[derive(Debug, Clone)]
 pub struct Report<T, E> {
+    /// The job's name.
+    pub name: Arc<str>,
     /// Every item that was submitted.
     pub items: Vec<ItemReport<T, E>>,
     /// Them by outcome.

@@ -58,12 +58,14 @@ macro_rules! as_text {
             }
         }
 
+        #[cfg(feature = "plan")]
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                 to.collect_str(self)
             }
         }
 
+        #[cfg(feature = "plan")]
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
                 struct Text;
@@ -86,6 +88,7 @@ macro_rules! as_text {
             }
         }
 
+        #[cfg(feature = "plan")]
         impl schemars::JsonSchema for $type {
             fn inline_schema() -> bool {
                 true

@@ -2,7 +2,7 @@
 
 use super::super::timeline::{Attempt, Item, Job, Order, Timeline};
 use super::is_whole;
-use crate::gather::{JobNumber, Role};
+use crate::gather::{JobNumber, Reason, Role};
 use crate::units::Rate;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -19,14 +19,20 @@ pub struct Bound {
 }
 
 /// The larger of two: the longest chain of jobs that need each other, with the longest item of each; and for each limit
-/// all that took of it, divided by what it allows. None if the log does not tell all.
+/// all that took of it, divided by what it allows. None if the log does not tell all, or not which limits there were.
 pub fn bound(timeline: &Timeline) -> Option<Bound> {
-    if !is_whole(timeline) {
+    if !is_whole(timeline) || has_unnamed_limits(timeline) {
         return None;
     }
     let limits = Work::of(timeline).bounds(timeline);
     let chain = Chains::of(timeline).longest();
     limits.into_iter().chain(chain).max_by_key(|bound| (bound.time, bound.is_chain))
+}
+
+/// Whether something waited for a limit that is not named.
+fn has_unnamed_limits(timeline: &Timeline) -> bool {
+    let mut waits = timeline.items().flat_map(|(_, item)| &item.attempts).flat_map(|attempt| &attempt.waits);
+    waits.any(|wait| wait.reason == Reason::Concurrency && wait.limit.is_none())
 }
 
 /// What was taken of each limit: concurrency by time, and starts.

@@ -119,7 +119,8 @@ impl<'a> Walk<'a> {
         let previous = attempt.checked_sub(1).map(|before| Before::Attempt((item, before), this.start));
         let mut at = this.start;
         for (place, wait) in this.waits.iter().enumerate().rev() {
-            let limit = wait.limit.as_deref().unwrap_or_default();
+            // What is not named is taken for the limit that all took of.
+            let limit = wait.limit.as_deref().unwrap_or("run");
             match wait.reason {
                 Reason::Concurrency => {
                     return self.ends.freed(limit, at, (item, attempt)).map(|of| Before::Attempt(of, at));

@@ -9,8 +9,12 @@ mod waits;
 #[cfg(test)]
 mod tests;
 
-pub(super) use losses::{losses, note, notes, outcome_counts, verb, verdict};
+#[cfg(feature = "cli")]
+pub(super) use losses::{note, outcome_counts, verb};
+#[cfg(feature = "cli")]
 pub(super) use waits::waited_for;
+
+pub(super) use losses::{losses, notes, verdict};
 
 use super::line::Line;
 use super::style::{Paint, Style};
