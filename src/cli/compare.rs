@@ -4,7 +4,7 @@ use super::args::{CompareArguments, PlanArguments};
 use super::exit::Failure;
 use super::run::{execute, load, show_end};
 use super::view::{Log, QUEUE};
-use super::{Surroundings, print};
+use super::{Surroundings, print, signals};
 use crate::run::{Options, RunReport};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +28,7 @@ pub(super) async fn compare(arguments: CompareArguments, surroundings: &Surround
         }
         reports.push(report);
     }
+    signals::let_go().map_err(signals::unheard)?;
     let (turn, once) = (reports[1].wall.as_secs_f64(), reports[2].wall.as_secs_f64());
     print(format!(
         "one by one  {turn:8.2} s\nat once     {once:8.2} s\nsaved       {:8.2} s, {:.1} x as fast\n",
@@ -53,7 +54,9 @@ async fn once(
         redactor: surroundings.redactor.clone(),
         ..Options::default()
     };
-    let (report, timeline) = execute(plan, options, surroundings, Log::default(), |_| {}).await?;
+    let (report, shown) = execute(plan, options, surroundings, Log::default(), |_| {}).await?;
+    let (timeline, told) = shown.told(surroundings);
+    told?;
     if !surroundings.quiet && (name != "warm-up" || report.exit().code() != 0) {
         super::say(&format!("\n{name}\n"))?;
         show_end(&timeline, surroundings)?;

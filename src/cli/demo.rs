@@ -48,7 +48,9 @@ async fn example(
     let attendant = Attendant::new(example, servers.clone());
     let heeding = attendant.clone();
     let heed = move |event: &crate::gather::Event| heeding.heed(event);
-    let (report, timeline) = execute(Arc::new(plan), options, surroundings, Log::default(), heed).await?;
+    let (report, shown) = execute(Arc::new(plan), options, surroundings, Log::default(), heed).await?;
+    let (timeline, told) = shown.told(surroundings);
+    told?;
     show_end(&timeline, surroundings)?;
     Ok((report, attendant.finishing_order()))
 }

@@ -100,9 +100,12 @@ fn print(text: impl AsRef<[u8]>) -> Result<u8, Failure> {
     }
 }
 
-/// Says something between the views, on stderr.
+/// Says something between the views, on stderr. As with [`print`], a reader may have seen enough.
 fn say(text: &str) -> Result<(), Failure> {
-    io::stderr().write_all(text.as_bytes()).map_err(|error| Failure::write("stderr", &error))
+    match io::stderr().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::write("stderr", &error)),
+        _ => Ok(()),
+    }
 }
 
 /// One thread is a runtime of one thread; more are that many. Waiting needs no thread.

@@ -5,7 +5,7 @@ use super::dry::dry_run;
 use super::exit::Failure;
 use super::otlp::Export;
 use super::state::Recording;
-use super::view::{Log, QUEUE, Viewer};
+use super::view::{Log, QUEUE, Shown, Viewer};
 use super::{Surroundings, print, signals};
 use crate::config::Progress;
 use crate::gather::Event;
@@ -39,9 +39,10 @@ pub(super) async fn run(arguments: RunArguments, surroundings: &Surroundings) ->
     let heed = Export::heed(export.as_ref());
     let (report, timeline, kept) =
         recorded(plan, options, arguments.overlap.into(), (log, heed), surroundings).await?;
+    signals::let_go().map_err(signals::unheard)?;
     let told = tell(&report, &timeline, !to_stdout, surroundings);
-    Export::end(export, surroundings).await?;
-    told.and(kept).map(|()| report.exit().code())
+    let exported = Export::end(export, surroundings).await;
+    told.and(kept).and(exported).map(|()| report.exit().code())
 }
 
 fn options(
@@ -61,7 +62,7 @@ fn options(
     })
 }
 
-/// Runs a plan to its end, and records that: what is known of the run, and whether its record could be kept.
+/// Runs a plan to its end, and records that: what is known of the run, and whether its log and record could be kept.
 async fn recorded(
     plan: Plan,
     options: Options,
@@ -70,30 +71,31 @@ async fn recorded(
     surroundings: &Surroundings,
 ) -> Result<(RunReport, Timeline, Result<(), Failure>), Failure> {
     let recording = Recording::begin(&plan, overlap, surroundings).await?;
-    let log = log.and(recording.writer()?);
-    let (report, timeline) = match execute(Arc::new(plan), options, surroundings, log, heed).await {
+    let log = log.and(recording.sink()?);
+    let (report, shown) = match execute(Arc::new(plan), options, surroundings, log, heed).await {
         Ok(executed) => executed,
         Err(failure) => {
             recording.discard().await?;
             return Err(failure);
         }
     };
-    let kept = recording.end(&timeline, report.exit().code()).await;
-    Ok((report, timeline, kept))
+    let (timeline, written) = shown.told(surroundings);
+    let kept = recording.end(&timeline, report.exit().code(), surroundings).await;
+    Ok((report, timeline, written.and(kept)))
 }
 
-/// Says how it ended, everywhere but in its record.
+/// Says how it ended, everywhere but in its record. Where one of it can't be said, the others are.
 fn tell(
     report: &RunReport,
     timeline: &Timeline,
     results: bool,
     surroundings: &Surroundings,
 ) -> Result<(), Failure> {
-    step_summary(timeline, surroundings)?;
-    if !(surroundings.quiet && report.exit().code() == 0) {
-        show_end(timeline, surroundings)?;
-    }
-    if results { print_results(report) } else { Ok(()) }
+    let stepped = step_summary(timeline, surroundings);
+    let is_silent = surroundings.quiet && report.exit().code() == 0;
+    let shown = if is_silent { Ok(()) } else { show_end(timeline, surroundings) };
+    let printed = if results { print_results(report) } else { Ok(()) };
+    stepped.and(shown).and(printed)
 }
 
 /// Reads a plan and drops what is not selected.
@@ -116,20 +118,18 @@ pub(super) async fn execute(
     surroundings: &Surroundings,
     log: Log,
     heed: impl FnMut(&Event) + Send + 'static,
-) -> Result<(RunReport, Timeline), Failure> {
+) -> Result<(RunReport, Shown), Failure> {
     let execution = Execution::new(plan, options).await.map_err(|error| match error {
         StartError::Secret(_) => Failure::plan(error),
         StartError::Output(_) => Failure::lost(error),
     })?;
     let run = execution.run().clone();
-    let viewer = Viewer::start(&run, surroundings.screen, log, heed);
+    let viewer = Viewer::start(&run, surroundings.screen, log, heed)?;
     let report = tokio::select! {
         report = execution.finish() => report,
-        error = signals::listen(run, viewer.asked()) => {
-            return Err(Failure::settings(format!("signals can't be heard: {:?}", error.err())));
-        }
+        Err(error) = signals::listen(run, viewer.asked()) => return Err(signals::unheard(error)),
     };
-    Ok((report, viewer.finish().await?))
+    Ok((report, viewer.finish().await))
 }
 
 /// The waterfall, the figures, the failures last: on stderr.
@@ -139,7 +139,7 @@ pub(super) fn show_end(timeline: &Timeline, surroundings: &Surroundings) -> Resu
     }
     let text = report::end(timeline, &surroundings.screen.style);
     let text = surroundings.redactor.redact(&text).into_owned();
-    io::stderr().write_all(text.as_bytes()).map_err(|error| Failure::write("stderr", &error))
+    super::say(&text)
 }
 
 /// In a step of GitHub Actions, the run's summary goes onto the page of the workflow.

@@ -1,12 +1,16 @@
 //! Signals: the first that stops asks everything to stop, the second ends the grace time; SIGUSR1 asks what runs.
 
+use super::exit::Failure;
 use crate::gather::{Cause, Run, Stop};
+use signal_hook::flag;
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 /// Listens until the run is over; to be raced with it.
-pub(super) async fn listen(run: Run, asked: Arc<Notify>) -> std::io::Result<()> {
+pub(super) async fn listen(run: Run, asked: Arc<Notify>) -> io::Result<()> {
     let mut curious = signal(SignalKind::user_defined1())?;
     tokio::select! {
         result = stops(run) => result,
@@ -14,7 +18,7 @@ pub(super) async fn listen(run: Run, asked: Arc<Notify>) -> std::io::Result<()> 
     }
 }
 
-async fn stops(run: Run) -> std::io::Result<()> {
+async fn stops(run: Run) -> io::Result<()> {
     let mut signals = Signals::new()?;
     let number = signals.next().await;
     run.cancel(&Cause::Signal(number), Stop::CancelRunning);
@@ -24,8 +28,23 @@ async fn stops(run: Run) -> std::io::Result<()> {
     }
 }
 
+/// After a run: a signal ends the process again, as if nobody had ever listened. The runtime would go on to take it, and
+/// the user could not stop a program that waits for whoever reads its results.
+pub(super) fn let_go() -> io::Result<()> {
+    let over = Arc::new(AtomicBool::new(true));
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        flag::register_conditional_default(kind.as_raw_value(), over.clone())?;
+    }
+    Ok(())
+}
+
+/// What to say if the system does not let us listen.
+pub(super) fn unheard(error: io::Error) -> Failure {
+    Failure::settings(format!("signals can't be heard: {error}"))
+}
+
 /// The first signal, for what can simply be dropped.
-pub(super) async fn first() -> std::io::Result<i32> {
+pub(super) async fn first() -> io::Result<i32> {
     Ok(Signals::new()?.next().await)
 }
 
@@ -35,7 +54,7 @@ struct Signals {
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Signals> {
+    fn new() -> io::Result<Signals> {
         let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
         Ok(Signals { interrupt: interrupt?, terminate: terminate? })
     }

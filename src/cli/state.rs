@@ -3,14 +3,20 @@
 
 use super::Surroundings;
 use super::exit::Failure;
-use super::view::SinkWriter;
-use crate::history::{Begun, Ended, History, HistoryError, ItemRow, Overlap, Record, Unusable};
+use super::view::Sink;
+use crate::history::{
+    Begun, Ended, History, HistoryError, ItemRow, Overlap, Record, Retention, StateFolder, Unusable,
+};
 use crate::plan::Plan;
 use crate::report::Timeline;
 use std::time::Duration;
 
 /// A run that is recorded, if there is a place for that.
-pub(super) struct Recording(Option<(History, Record)>);
+pub(super) struct Recording {
+    kept: Option<(History, Record)>,
+    /// Whether the folder was asked for.
+    asked_for: bool,
+}
 
 impl Recording {
     /// Begins the record of a run of this plan. Without a folder for it the run goes on, with a warning, unless the
@@ -26,50 +32,60 @@ impl Recording {
                 surroundings.warn(
                     "the run is not recorded: there is no home for it\n  (--state-dir names a folder)",
                 )?;
-                return Ok(Recording(None));
+                return Ok(Recording { kept: None, asked_for: false });
             }
         };
-        match begin(plan, overlap, surroundings).await {
-            Ok(recording) => Ok(recording),
+        match begin(plan, overlap, folder, surroundings.retention).await {
+            Ok(kept) => Ok(Recording { kept: Some(kept), asked_for: folder.asked_for }),
             Err(HistoryError::Held(holder)) => Err(Failure::held(holder)),
             Err(error) if folder.asked_for => Err(Failure::state(error)),
             Err(error) => {
                 surroundings.warn(&format!("the run is not recorded: {error}"))?;
-                Ok(Recording(None))
+                Ok(Recording { kept: None, asked_for: false })
             }
         }
     }
 
     /// Where the run's events go, too.
-    pub(super) fn writer(&self) -> Result<Option<SinkWriter>, Failure> {
-        let Recording(Some((_, record))) = self else { return Ok(None) };
-        let writer = record.writer().map_err(|error| Failure::write("the run's record", &error))?;
-        Ok(Some(Box::new(writer)))
+    pub(super) fn sink(&self) -> Result<Option<Sink>, Failure> {
+        let Some((_, record)) = &self.kept else { return Ok(None) };
+        let name = "the run's record".to_owned();
+        let writer = record.writer().map_err(|error| Failure::write(&name, &error))?;
+        Ok(Some(Sink { name, writer: Box::new(writer), asked_for: self.asked_for }))
     }
 
     /// Drops the record of a run that could not begin.
     pub(super) async fn discard(self) -> Result<(), Failure> {
-        let Recording(Some((mut history, record))) = self else { return Ok(()) };
+        let Some((mut history, record)) = self.kept else { return Ok(()) };
         history.discard(record).await.map_err(Failure::state)
     }
 
-    /// Ends the record.
-    pub(super) async fn end(self, timeline: &Timeline, exit: u8) -> Result<(), Failure> {
-        let Recording(Some((mut history, record))) = self else { return Ok(()) };
-        history.end(record, &ended(timeline, exit)).await.map_err(Failure::state)?;
+    /// Ends the record. That it can't be written is a failure where it was asked for, else a warning.
+    pub(super) async fn end(
+        self,
+        timeline: &Timeline,
+        exit: u8,
+        surroundings: &Surroundings,
+    ) -> Result<(), Failure> {
+        let Some((mut history, record)) = self.kept else { return Ok(()) };
+        let ended = history.end(record, &ended(timeline, exit)).await;
         history.close().await;
-        Ok(())
+        match ended {
+            Err(error) if self.asked_for => Err(Failure::state(error)),
+            Err(error) => surroundings.warn(&format!("the run's record is not whole: {error}")),
+            Ok(()) => Ok(()),
+        }
     }
 }
 
 async fn begin(
     plan: &Plan,
     overlap: Overlap,
-    surroundings: &Surroundings,
-) -> Result<Recording, HistoryError> {
-    let Ok(folder) = &surroundings.state else { return Ok(Recording(None)) };
+    folder: &StateFolder,
+    retention: Retention,
+) -> Result<(History, Record), HistoryError> {
     let mut history = History::open(&folder.path).await?;
-    history.forget(surroundings.retention).await?;
+    history.forget(retention).await?;
     let begun = Begun {
         id: plan.run.id.clone(),
         plan: owner(plan),
@@ -78,7 +94,7 @@ async fn begin(
         started: format!("{:.3}", plan.run.time),
     };
     let record = history.begin(&begun, overlap).await?;
-    Ok(Recording(Some((history, record))))
+    Ok((history, record))
 }
 
 fn owner(plan: &Plan) -> String {

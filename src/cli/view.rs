@@ -1,6 +1,7 @@
 //! What is shown while a run goes on, and the event log: one thread of its own reads the events, so that a slow
 //! terminal or disk stops no runtime thread. Not here: what is drawn (`report`).
 
+use super::Surroundings;
 use super::exit::Failure;
 use crate::config::{Progress, Settings, When};
 use crate::gather::{Event, EventQueue, Run};
@@ -81,7 +82,7 @@ impl View {
         match screen.progress {
             Progress::Live => View::Live(Live::new(io::stderr(), screen.style)),
             Progress::Plain | Progress::Auto => View::Plain(Plain::new(io::stderr(), screen.style)),
-            Progress::None => View::Nothing(Box::default()),
+            Progress::None => View::Nothing(Box::new(Timeline::new())),
         }
     }
 
@@ -118,55 +119,97 @@ impl View {
         if matches!(self, View::Live(_)) { terminal::PAUSE } else { PLAIN_LOOK }
     }
 
-    fn finish(self) -> io::Result<Timeline> {
+    fn finish(self) -> (Timeline, io::Result<()>) {
         match self {
             View::Live(live) => live.finish(),
             View::Plain(plain) => plain.finish(),
-            View::Nothing(timeline) => Ok(*timeline),
+            View::Nothing(timeline) => (*timeline, Ok(())),
         }
     }
 }
 
-/// A place that the event log goes to.
-pub(super) type SinkWriter = Box<dyn Write + Send>;
+/// A place that the event log goes to. Once it can't be written, no more is written there.
+pub(super) struct Sink {
+    /// What it is called in a message.
+    pub(super) name: String,
+    pub(super) writer: Box<dyn Write + Send>,
+    /// Whether somebody asked for it: then the run's exit code says that it could not be written.
+    pub(super) asked_for: bool,
+}
 
 /// Where the event log goes: to a file or stdout if that was asked for, and into the run's record.
 #[derive(Default)]
-pub(super) struct Log(Vec<SinkWriter>);
+pub(super) struct Log {
+    sinks: Vec<Sink>,
+    unwritten: Vec<Unwritten>,
+}
 
 impl Log {
     pub(super) fn open(path: Option<&Path>) -> Result<Log, Failure> {
-        match path {
-            None => Ok(Log::default()),
-            Some(path) if path == Path::new("-") => Ok(Log(vec![Box::new(io::stdout())])),
-            Some(path) => File::create(path)
-                .map(|file| Log(vec![Box::new(file)]))
-                .map_err(|error| Failure::write(&path.display().to_string(), &error)),
-        }
+        let Some(path) = path else { return Ok(Log::default()) };
+        let name = format!("the event log {}", path.display());
+        let writer: Box<dyn Write + Send> = match path == Path::new("-") {
+            true => Box::new(io::stdout()),
+            false => Box::new(File::create(path).map_err(|error| Failure::write(&name, &error))?),
+        };
+        Ok(Log::default().and(Some(Sink { name, writer, asked_for: true })))
     }
 
     /// Another place that it goes to, if there is one.
     #[must_use]
-    pub(super) fn and(mut self, to: Option<SinkWriter>) -> Log {
-        self.0.extend(to);
+    pub(super) fn and(mut self, to: Option<Sink>) -> Log {
+        self.sinks.extend(to);
         self
     }
 
-    fn write(&mut self, events: &[Event]) -> io::Result<()> {
-        if self.0.is_empty() {
-            return Ok(());
+    /// Writes events to every place that takes them. One that does not keeps no other from them.
+    fn write(&mut self, events: &[Event]) {
+        if self.sinks.is_empty() {
+            return;
         }
         let mut lines = Vec::new();
-        events.iter().try_for_each(|event| log::encode(event, &mut lines))?;
-        let write = |to: &mut SinkWriter| to.write_all(&lines).and_then(|()| to.flush());
-        // One that can't be written does not keep the others from it.
-        self.0.iter_mut().map(write).fold(Ok(()), io::Result::and)
+        let encoded = events.iter().try_for_each(|event| log::encode(event, &mut lines));
+        for mut sink in std::mem::take(&mut self.sinks) {
+            let whole = encoded.as_ref().map_err(|error| io::Error::other(error.to_string()));
+            match whole.and_then(|()| sink.writer.write_all(&lines).and_then(|()| sink.writer.flush())) {
+                Ok(()) => self.sinks.push(sink),
+                Err(error) => {
+                    self.unwritten.push(Unwritten { what: sink.name, error, asked_for: sink.asked_for })
+                }
+            }
+        }
+    }
+}
+
+/// Something that could not be written while a run went on. The run goes on all the same.
+struct Unwritten {
+    what: String,
+    error: io::Error,
+    asked_for: bool,
+}
+
+/// A run that was shown, to its end.
+pub(super) struct Shown {
+    /// All that is known of it.
+    pub(super) timeline: Timeline,
+    unwritten: Vec<Unwritten>,
+}
+
+impl Shown {
+    /// Says what could not be written: as a warning, or as the failure that it is.
+    pub(super) fn told(self, surroundings: &Surroundings) -> (Timeline, Result<(), Failure>) {
+        let tell = |of: Unwritten| match of.asked_for {
+            true => Err(Failure::write(&of.what, &of.error)),
+            false => surroundings.warn(&format!("{} could not be written: {}", of.what, of.error)),
+        };
+        let told = self.unwritten.into_iter().map(tell).fold(Ok(()), Result::and);
+        (self.timeline, told)
     }
 }
 
 /// The thread that shows a run.
 pub(super) struct Viewer {
-    thread: JoinHandle<io::Result<Timeline>>,
+    thread: JoinHandle<Shown>,
     asked: Arc<Notify>,
 }
 
@@ -177,12 +220,14 @@ impl Viewer {
         screen: Screen,
         log: Log,
         heed: impl FnMut(&Event) + Send + 'static,
-    ) -> Viewer {
+    ) -> Result<Viewer, Failure> {
         let events = run.events().expect("a run that is shown has events");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(|error| Failure::settings(format!("the view can't start: {error}")))?;
         let (run, asked) = (run.clone(), Arc::new(Notify::new()));
         let heard = asked.clone();
-        let thread = std::thread::spawn(move || show(&run, &events, &heard, screen, log, heed));
-        Viewer { thread, asked }
+        let show = move || runtime.block_on(show(&run, &events, &heard, screen, log, heed));
+        Ok(Viewer { thread: std::thread::spawn(show), asked })
     }
 
     /// To be told when somebody wants to know what runs.
@@ -190,49 +235,50 @@ impl Viewer {
         self.asked.clone()
     }
 
-    /// Waits for the end, and gives back all that is known of the run.
-    pub(super) async fn finish(self) -> Result<Timeline, Failure> {
+    /// Waits for the end.
+    pub(super) async fn finish(self) -> Shown {
         let joined = tokio::task::spawn_blocking(|| self.thread.join()).await;
-        let result =
-            joined.expect("joining does not panic").unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        result.map_err(|error| Failure::write("the event log or the view", &error))
+        joined.expect("joining does not panic").unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
-fn show(
+async fn show(
     run: &Run,
     events: &Arc<EventQueue>,
     asked: &Notify,
     screen: Screen,
     mut log: Log,
     mut heed: impl FnMut(&Event),
-) -> io::Result<Timeline> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+) -> Shown {
     let mut view = View::new(screen);
-    runtime.block_on(async {
-        let mut failed = Ok(());
-        loop {
-            let batch = tokio::select! {
-                biased;
-                () = asked.notified() => {
-                    failed = failed.and(view.tell(run.elapsed(), &screen.style));
-                    continue;
-                }
-                batch = tokio::time::timeout(view.pause(), events.read()) => batch,
-            };
-            if let Ok(batch) = &batch {
-                if batch.is_empty() {
-                    break;
-                }
-                batch.iter().for_each(&mut heed);
-                // A run goes on when its log or view can't be written; it ends with an exit code that says so.
-                failed = failed.and(log.write(batch)).and(batch.iter().try_for_each(|event| view.add(event)));
+    let mut shown = Ok(());
+    loop {
+        let batch = tokio::select! {
+            biased;
+            () = asked.notified() => {
+                shown = shown.and(view.tell(run.elapsed(), &screen.style));
+                continue;
             }
-            failed = failed.and(view.tick(run.elapsed()));
+            batch = tokio::time::timeout(view.pause(), events.read()) => batch,
+        };
+        if let Ok(batch) = &batch {
+            if batch.is_empty() {
+                break;
+            }
+            log.write(batch);
+            for event in batch {
+                heed(event);
+                shown = shown.and(view.add(event));
+            }
         }
-        let timeline = view.finish()?;
-        failed.map(|()| timeline)
-    })
+        shown = shown.and(view.tick(run.elapsed()));
+    }
+    let (timeline, finished) = view.finish();
+    let mut unwritten = log.unwritten;
+    // Whoever reads the view and has seen enough may go.
+    let error = shown.and(finished).err().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+    unwritten.extend(error.map(|error| Unwritten { what: "the view".to_owned(), error, asked_for: true }));
+    Shown { timeline, unwritten }
 }
 
 /// Stderr without secrets.

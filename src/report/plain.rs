@@ -92,9 +92,9 @@ impl<W: Write> Plain<W> {
     }
 
     /// Ends, and gives back what is known of the run.
-    pub fn finish(mut self) -> io::Result<Timeline> {
-        self.out.flush()?;
-        Ok(self.timeline)
+    pub fn finish(mut self) -> (Timeline, io::Result<()>) {
+        let flushed = self.out.flush();
+        (self.timeline, flushed)
     }
 
     fn write(&mut self, lines: &[Line]) -> io::Result<()> {

@@ -121,13 +121,74 @@ fn a_stopped_query_is_stopped_on_the_server() {
     assert_eq!((running().as_str(), plan.files()), ("0", Vec::new()));
 }
 
-#[test]
-fn an_event_log_that_cannot_be_written_has_a_code_of_its_own_and_the_work_is_done() {
-    let server = slow();
-    let plan = Plan::new(&format!(
-        "version = 1\n{}[jobs.quick]\nsource = \"web\"\nget = \"quick\"\noutput = \"quick.txt\"\n",
+/// Answers with so many bytes.
+fn at_once(bytes: usize) -> ClockServer {
+    ClockServer::start(move |_| Answer { body: vec![b'x'; bytes], ..Answer::default() })
+}
+
+/// One result that goes to stdout, and one that goes into a file.
+fn two_results(server: &ClockServer) -> Plan {
+    Plan::new(&format!(
+        "version = 1\n{}[jobs.quick]\nsource = \"web\"\nget = \"quick\"\noutput = \"quick.txt\"\n[jobs.said]\nsource = \"web\"\nget = \"said\"\n",
         http("web", &server.url(""))
-    ));
-    plan.fanout(&["run", "plan.toml", "--events=/dev/full"]).run().exits(9).complains("event log");
-    assert_eq!(plan.read("quick.txt"), "quick");
+    ))
+}
+
+#[test]
+fn an_event_log_that_cannot_be_written_has_a_code_of_its_own_and_the_work_is_done_told_and_recorded() {
+    let server = at_once(5);
+    let plan = two_results(&server);
+    let ended = plan.fanout(&["run", "plan.toml", "--events=/dev/full"]).run();
+    ended
+        .exits(9)
+        .complains("the event log /dev/full could not be written")
+        .complains("2 items: 2 done")
+        .prints("xxxxx");
+    assert_eq!(plan.read("quick.txt"), "xxxxx");
+    plan.fanout(&["history", "plan.toml", "quick"]).run().exits(0).prints("done");
+}
+
+#[test]
+fn a_view_that_cannot_be_written_keeps_nothing_else_from_being_done_told_and_recorded() {
+    let server = at_once(5);
+    let plan = two_results(&server);
+    let full = plan.fanout(&["run", "plan.toml"]).through("exec \"$@\" 2>/dev/full").run();
+    full.exits(9).prints("xxxxx");
+    let closed = plan.fanout(&["run", "plan.toml"]).through("exec \"$@\" 2>&1 >said | head -c 1").run();
+    closed.exits(0);
+    assert_eq!((plan.read("said").as_str(), plan.read("quick.txt").as_str()), ("xxxxx\n", "xxxxx"));
+    let history = plan.fanout(&["history", "plan.toml"]).run();
+    assert_eq!(history.stdout.matches("2 of 2").count(), 2, "{history:?}");
+}
+
+#[test]
+fn a_record_that_nobody_asked_for_and_that_cannot_be_written_is_a_warning() {
+    let server = at_once(5);
+    let plan = two_results(&server);
+    // The log of 3,000 items does not fit, and what there is to print does.
+    let many = "[jobs.many]\nfor_each = \"${{ range(3000) }}\"\nsleep = \"0s\"\n";
+    std::fs::write(plan.folder().join("plan.toml"), plan.read("plan.toml") + many).unwrap();
+    let ended = plan.fanout(&["run", "plan.toml"]).largest_file(200).run();
+    ended
+        .exits(0)
+        .prints("xxxxx")
+        .complains("warning: the run's record could not be written: ")
+        .complains("3,002 items");
+}
+
+#[test]
+fn after_the_run_a_signal_ends_a_program_whose_results_nobody_reads() {
+    let server = at_once(1_000_000);
+    let plan = two_results(&server);
+    let mut program = plan.fanout(&["run", "plan.toml"]).unread().start();
+    program.until_it_says("2 items: 2 done");
+    program.signal(Signal::INT);
+    program.wait().killed_by(Signal::INT);
+}
+
+#[test]
+fn a_quiet_run_is_recorded_like_any_other() {
+    let plan = Plan::new("version = 1\n[jobs.wait]\nfor_each = [\"a\", \"b\"]\nsleep = \"1ms\"\n");
+    plan.fanout(&["-q", "run", "plan.toml"]).run().exits(0);
+    plan.fanout(&["history", "plan.toml", "wait[b]"]).run().exits(0).prints("done");
 }

@@ -11,7 +11,7 @@ fn write(events: &[Event]) -> String {
         plain.tick(event.at).unwrap();
         plain.add(event).unwrap();
     }
-    plain.finish().unwrap();
+    plain.finish().1.unwrap();
     String::from_utf8(out).unwrap()
 }
 

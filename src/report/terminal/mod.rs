@@ -91,9 +91,9 @@ impl<W: Write> Live<W> {
     }
 
     /// Erases the view, and gives back what is known of the run.
-    pub fn finish(mut self) -> io::Result<Timeline> {
-        self.erase()?;
-        Ok(std::mem::take(&mut self.timeline))
+    pub fn finish(mut self) -> (Timeline, io::Result<()>) {
+        let erased = self.erase();
+        (std::mem::take(&mut self.timeline), erased)
     }
 
     /// Replaces the last frame by this one, in one write.

@@ -197,7 +197,7 @@ fn at_the_end_the_view_is_gone() {
         live.add(event);
         live.tick(event.at, SIZE).unwrap();
     });
-    assert_eq!(live.finish().unwrap().counts.submitted, 40);
+    assert_eq!(live.finish().0.counts.submitted, 40);
     assert!(screen.frames > 10);
     assert_eq!((screen.lines, screen.row), (vec![], 0));
 }
@@ -228,7 +228,7 @@ fn what_is_said_stays_above_the_view() {
     live.tick(s(0.5), SIZE).unwrap();
     live.say(&[Line::new().text("one"), Line::new().text("two")]).unwrap();
     live.tick(s(0.6), SIZE).unwrap();
-    live.finish().unwrap();
+    live.finish().1.unwrap();
     assert_eq!(screen.lines, ["one", "two"]);
 }
 

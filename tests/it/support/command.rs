@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal};
 use std::fmt;
 use std::io::{Read, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -21,6 +21,7 @@ pub(crate) struct Fanout<'a> {
     plan: &'a Plan,
     command: Command,
     stdin: Vec<u8>,
+    unread: bool,
 }
 
 /// The program while it runs. Dropped, it is killed.
@@ -30,6 +31,8 @@ pub(crate) struct Running<'a> {
     child: Child,
     stdout: Stream,
     stderr: Stream,
+    /// Its stdout, if nobody reads it.
+    _unread: Option<ChildStdout>,
 }
 
 /// What a stream brought so far, and the thread that reads it.
@@ -64,7 +67,7 @@ impl<'a> Fanout<'a> {
         for name in ["PATH", "LLVM_PROFILE_FILE"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }
-        Fanout { plan, command, stdin: Vec::new() }
+        Fanout { plan, command, stdin: Vec::new(), unread: false }
     }
 
     /// Sets a variable of the environment.
@@ -74,11 +77,15 @@ impl<'a> Fanout<'a> {
     }
 
     /// Lets no file of its grow past so many KiB: a write past it fails, as on a full disk.
-    pub(crate) fn largest_file(mut self, kib: u32) -> Self {
+    pub(crate) fn largest_file(self, kib: u32) -> Self {
         // Blocks of 512 bytes. The signal would end the program before it sees the failed write.
-        let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kib * 2);
+        self.through(&format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kib * 2))
+    }
+
+    /// Lets a shell start it, which has it as `"$@"`.
+    pub(crate) fn through(mut self, script: &str) -> Self {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", &limit, "sh"]).arg(self.command.get_program()).args(self.command.get_args());
+        command.args(["-c", script, "sh"]).arg(self.command.get_program()).args(self.command.get_args());
         command.current_dir(self.plan.folder()).env_clear();
         command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         self.command = command;
@@ -88,6 +95,12 @@ impl<'a> Fanout<'a> {
     /// What it reads from stdin; nothing by default.
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
+        self
+    }
+
+    /// Lets nobody read its stdout, as a pager does that shows its first page.
+    pub(crate) fn unread(mut self) -> Self {
+        self.unread = true;
         self
     }
 
@@ -104,9 +117,17 @@ impl<'a> Fanout<'a> {
         let bytes = self.stdin;
         // It may end without reading it all; that is no failure of the test.
         std::thread::spawn(move || stdin.write_all(&bytes));
-        let stdout = Stream::read(child.stdout.take().expect("it is piped"));
+        let unread = if self.unread { child.stdout.take() } else { None };
+        let stdout = child.stdout.take().map_or_else(Stream::nothing, Stream::read);
         let stderr = Stream::read(child.stderr.take().expect("it is piped"));
-        Running { plan: self.plan, command: format!("{:?}", self.command), child, stdout, stderr }
+        Running {
+            plan: self.plan,
+            command: format!("{:?}", self.command),
+            child,
+            stdout,
+            stderr,
+            _unread: unread,
+        }
     }
 }
 
@@ -231,6 +252,10 @@ impl fmt::Debug for Ended {
 }
 
 impl Stream {
+    fn nothing() -> Stream {
+        Stream { bytes: Arc::default(), reader: None }
+    }
+
     fn read(mut from: impl Read + Send + 'static) -> Stream {
         let bytes = Arc::<Mutex<Vec<u8>>>::default();
         let into = bytes.clone();
