@@ -12,14 +12,13 @@ use crate::gather::Event;
 use crate::history::Overlap;
 use crate::plan::{Overrides, Plan, Selection};
 use crate::report::{self, Timeline};
-use crate::run::{Execution, Options, RunReport, StartError};
+use crate::run::{Deadline, Execution, Options, RunReport, StartError};
 use crate::units::Span;
 use jiff::Zoned;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub(super) async fn run(arguments: RunArguments, surroundings: &Surroundings) -> Result<u8, Failure> {
     let plan = load(&arguments.plan).await?;
@@ -173,9 +172,9 @@ fn print_results(report: &RunReport) -> Result<(), Failure> {
 }
 
 /// `5h` from now, or the next `05:30` on this machine's clock.
-fn deadline(text: &str) -> Result<Duration, Failure> {
+fn deadline(text: &str) -> Result<Deadline, Failure> {
     if let Ok(Span(duration)) = text.parse::<Span>() {
-        return Ok(duration);
+        return Ok(Deadline::After(duration));
     }
     let wrong = || {
         Failure::usage(format!(
@@ -188,6 +187,5 @@ fn deadline(text: &str) -> Result<Duration, Failure> {
     if then <= now {
         then = then.tomorrow().map_err(|_| wrong())?;
     }
-    let left = then.timestamp().duration_since(now.timestamp());
-    Duration::try_from(left).map_err(|_| wrong())
+    Ok(Deadline::At(then.timestamp()))
 }

@@ -11,7 +11,7 @@ use super::call::{Call, Item};
 use super::context::Context;
 use super::event::{Counts, EventKind};
 use super::event_queue::EventQueue;
-use super::intake::Intake;
+use super::intake::{Intake, REST};
 use super::limit::Needs;
 use super::outcome::{Advice, Cause, Outcome};
 use super::output::Output;
@@ -58,6 +58,10 @@ pub(super) struct Driver<I: Intake> {
     ids: Vec<Option<ItemId>>,
     free: Vec<u32>,
     submitted: u64,
+    /// Items that never come because the job is stopped, and are too many to be told one by one.
+    rest: u64,
+    /// Why the intake ended before its time.
+    failure: Option<String>,
     finished: UnboundedReceiver<Finished<Done<I>, Fail<I>>>,
     finish: UnboundedSender<Finished<Done<I>, Fail<I>>>,
     batch: Vec<Finished<Done<I>, Fail<I>>>,
@@ -109,6 +113,8 @@ impl<I: Intake> Driver<I> {
             ids: Vec::new(),
             free: Vec::new(),
             submitted: 0,
+            rest: 0,
+            failure: None,
             finished,
             finish,
             batch: Vec::new(),
@@ -137,7 +143,7 @@ impl<I: Intake> Driver<I> {
             }
         }
         let stopped = self.run.with(|scheduler| scheduler.stopped(self.job).cloned());
-        let counts = self.run.end_job(self.job);
+        let counts = self.run.end_job(self.job, self.failure.take());
         (self.output.take(), counts, stopped)
     }
 
@@ -225,8 +231,9 @@ impl<I: Intake> Driver<I> {
     /// Pulls items while there is room. Runs the caller's iterator, so that no lock may be held.
     fn pull(&mut self, room: u64, stopped: bool) {
         let behind = self.output.is_behind() || self.events.as_ref().is_some_and(|events| events.is_full());
-        let unknown = self.intake.as_ref().is_some_and(|intake| intake.remaining().is_none());
-        if stopped && unknown {
+        let rest = self.intake.as_ref().and_then(|intake| intake.remaining());
+        if stopped && rest.is_none_or(|rest| rest > REST) {
+            self.rest = rest.unwrap_or(0);
             self.intake = None;
         }
         let Some(intake) = &mut self.intake else { return };
@@ -236,6 +243,7 @@ impl<I: Intake> Driver<I> {
             match intake.poll_pull(&mut cx) {
                 Poll::Ready(Some(item)) => self.pulled.push(item),
                 Poll::Ready(None) => {
+                    self.failure = intake.failure();
                     self.intake = None;
                     return;
                 }
@@ -253,8 +261,9 @@ impl<I: Intake> Driver<I> {
         let new: Vec<(u32, Needs)> = pulled.drain(..).map(|item| self.add(item)).collect();
         self.pulled = pulled;
         let progress = self.progress();
-        let Driver { run, job, slots, ids, intake, actions, .. } = self;
+        let Driver { run, job, slots, ids, intake, actions, rest, .. } = self;
         let complete = intake.is_none();
+        let rest = std::mem::take(rest);
         let (over, wake) = run.turn(*job, actions, |scheduler| {
             for (slot, needs) in &new {
                 let entry = slots[*slot as usize].as_ref().expect("it was added just now");
@@ -262,6 +271,7 @@ impl<I: Intake> Driver<I> {
                 ids[*slot as usize] =
                     Some(scheduler.submit(*job, needs, *slot, entry.key.clone(), can_repeat));
             }
+            scheduler.never_start(*job, rest);
             if complete {
                 scheduler.complete(*job);
             }
@@ -375,7 +385,7 @@ impl<I: Intake> Driver<I> {
             }
         }
         if over {
-            self.intake = None;
+            self.failure = self.intake.take().and_then(|intake| intake.failure());
         }
     }
 }
@@ -386,6 +396,6 @@ impl<I: Intake> Drop for Driver<I> {
         for slot in self.slots.iter().flatten() {
             slot.abort();
         }
-        self.run.end_job(self.job);
+        self.run.end_job(self.job, None);
     }
 }

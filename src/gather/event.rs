@@ -306,6 +306,12 @@ impl Counts {
         } += 1;
     }
 
+    /// Counts items that never start, without having been submitted.
+    pub fn never_start(&mut self, items: u64) {
+        self.submitted = self.submitted.saturating_add(items);
+        self.not_started = self.not_started.saturating_add(items);
+    }
+
     /// Items that have their outcome.
     pub fn ended(&self) -> u64 {
         self.done + self.skipped + self.lost()

@@ -4,6 +4,9 @@ use super::call::{Call, Item};
 use std::task::{Context, Poll};
 use tokio::sync::mpsc::Receiver;
 
+/// Of a job that is stopped so many items at the most get an outcome each without having been pulled before.
+pub const REST: u64 = 10_000;
+
 /// A source of items that is pulled.
 pub trait Intake: Send + 'static {
     /// What its items do.
@@ -13,8 +16,14 @@ pub trait Intake: Send + 'static {
     fn poll_pull(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item<Self::Call>>>;
 
     /// How many items are still to come, if that is known. Items that are known to come get an outcome also when the
-    /// job is stopped before they were pulled.
+    /// job is stopped before they were pulled; if there are more of them than [`REST`], they are only counted.
     fn remaining(&self) -> Option<u64>;
+
+    /// Why there are no more items although there should be, once [`Intake::poll_pull`] has said that there are none. It
+    /// goes into the event of the job's end.
+    fn failure(&self) -> Option<String> {
+        None
+    }
 }
 
 /// An iterator's items.

@@ -60,7 +60,7 @@ pub use event::{
 };
 pub use event_queue::EventQueue;
 pub use info::{JobInfo, LimitInfo, RunInfo, SourceInfo};
-pub use intake::{Intake, Iter};
+pub use intake::{Intake, Iter, REST};
 pub use limit::{Limit, LimitId, Needs, Rate};
 pub use listing::{BoxFuture, Listing, Page};
 pub use outcome::{Advice, Cause, Outcome, Panic, Skip, State, Timeout};

@@ -40,6 +40,8 @@ struct Shared {
 struct State {
     scheduler: Scheduler,
     drivers: HashMap<u32, (JobId, Arc<Notify>)>,
+    /// Whose driver wakes when time alone changes something, and when: one for all of them.
+    alarm: Option<(JobId, Time)>,
 }
 
 /// How a run is set up.
@@ -79,7 +81,7 @@ impl Run {
         let seed = settings.seed.unwrap_or_else(random_seed);
         let events = settings.events.map(|capacity| Arc::new(EventQueue::new(capacity)));
         let scheduler = Scheduler::new(limit, settings.grace, seed, events.is_some());
-        let state = Mutex::new(State { scheduler, drivers: HashMap::new() });
+        let state = Mutex::new(State { scheduler, drivers: HashMap::new(), alarm: None });
         let span = tracing::info_span!("run");
         Run {
             shared: Arc::new(Shared {
@@ -140,11 +142,13 @@ impl Run {
     /// Does something with the scheduler at the present time, starts what may start, and wakes whose turn it is.
     pub(super) fn with<R>(&self, change: impl FnOnce(&mut Scheduler) -> R) -> R {
         let mut state = self.lock();
-        self.change(&mut state, change)
+        let result = self.change(&mut state, change);
+        state.wake_in_time();
+        result
     }
 
-    /// As [`Run::with`], and takes what there is to do for a job. Says whether the job is over, and when time alone will
-    /// change something: its driver wakes then, for whomever it is.
+    /// As [`Run::with`], and takes what there is to do for a job. Says whether the job is over, and when its driver has to
+    /// wake, as time alone will change something then for whomever; none if another one does.
     pub(super) fn turn(
         &self,
         job: JobId,
@@ -154,7 +158,7 @@ impl Run {
         let mut state = self.lock();
         self.change(&mut state, change);
         state.scheduler.take_actions(job, actions);
-        (state.scheduler.is_over(job), state.scheduler.next_wake())
+        (state.scheduler.is_over(job), state.set_alarm(job))
     }
 
     fn change<R>(&self, state: &mut State, change: impl FnOnce(&mut Scheduler) -> R) -> R {
@@ -185,18 +189,14 @@ impl Run {
         job
     }
 
-    pub(super) fn end_job(&self, job: JobId) -> Counts {
-        let counts = self.with(|scheduler| scheduler.end_job(job));
+    pub(super) fn end_job(&self, job: JobId, why: Option<String>) -> Counts {
         let mut state = self.lock();
+        let counts = self.change(&mut state, |scheduler| scheduler.end_job(job, why));
         if state.drivers.get(&job.index()).is_some_and(|(known, _)| *known == job) {
             state.drivers.remove(&job.index());
         }
-        // The times that this driver was to wake for are another's now.
-        if state.scheduler.next_wake().is_some()
-            && let Some((_, notify)) = state.drivers.values().next()
-        {
-            notify.notify_one();
-        }
+        state.alarm = state.alarm.filter(|(whose, _)| *whose != job);
+        state.wake_in_time();
         counts
     }
 
@@ -212,6 +212,31 @@ impl Run {
         // The scheduler runs no foreign code under its lock: a panic in it is a bug, and going on is better than
         // hanging every other job.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// When this driver has to wake: when time alone changes something, unless another one wakes by then.
+    fn set_alarm(&mut self, job: JobId) -> Option<Time> {
+        let wake = self.scheduler.next_wake();
+        let is_set = |(whose, at): (JobId, Time)| whose != job && wake.is_none_or(|wake| at <= wake);
+        if self.alarm.is_some_and(is_set) {
+            return None;
+        }
+        self.alarm = wake.map(|wake| (job, wake));
+        wake
+    }
+
+    /// Sees to it that a driver wakes when time alone changes something: one has its turn now and sets the alarm.
+    fn wake_in_time(&self) {
+        let Some(wake) = self.scheduler.next_wake() else { return };
+        if self.alarm.is_some_and(|(_, at)| at <= wake) {
+            return;
+        }
+        let whose = self.alarm.and_then(|(job, _)| self.drivers.get(&job.index()));
+        if let Some((_, notify)) = whose.or_else(|| self.drivers.values().next()) {
+            notify.notify_one();
+        }
     }
 }
 

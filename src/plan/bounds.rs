@@ -76,7 +76,7 @@ pub struct TimeoutKeys {
     pub connect: Option<Span>,
     /// How long one attempt may take.
     pub attempt: Option<Span>,
-    /// How long an attempt may make no progress. Default 60s.
+    /// How long an attempt may make no progress. Default 60s; none for queries, as a server that computes says nothing.
     pub idle: Option<Span>,
     /// How long an item may take with its repetitions.
     pub total: Option<Span>,
@@ -107,7 +107,7 @@ pub struct Timeouts {
     /// One attempt.
     pub attempt: Option<Duration>,
     /// Without progress.
-    pub idle: Duration,
+    pub idle: Option<Duration>,
     /// With all repetitions.
     pub total: Option<Duration>,
 }
@@ -129,15 +129,19 @@ impl Retries {
 }
 
 impl Timeouts {
-    /// The job's keys, else the source's, else the defaults.
-    pub(super) fn of(job: Option<TimeoutKeys>, source: Option<TimeoutKeys>) -> Timeouts {
+    /// The job's keys, else the source's, else the defaults; `idle` is that of its kind.
+    pub(super) fn of(
+        job: Option<TimeoutKeys>,
+        source: Option<TimeoutKeys>,
+        idle: Option<Duration>,
+    ) -> Timeouts {
         let (job, source) = (job.unwrap_or_default(), source.unwrap_or_default());
         let time = |job: Option<Span>, source: Option<Span>| job.or(source).map(|span| span.0);
         Timeouts {
             queue: time(job.queue, source.queue),
             connect: time(job.connect, source.connect).unwrap_or(Duration::from_secs(10)),
             attempt: time(job.attempt, source.attempt),
-            idle: time(job.idle, source.idle).unwrap_or(Duration::from_secs(60)),
+            idle: time(job.idle, source.idle).or(idle),
             total: time(job.total, source.total),
         }
     }

@@ -154,7 +154,7 @@ impl Draft {
             policy: self.keys.policy,
             keep: self.keys.keep.unwrap_or(KEEP),
             retries: Retries::of(self.bounds.retries, source.bounds.retries),
-            timeouts: Timeouts::of(self.bounds.timeout, source.bounds.timeout),
+            timeouts: Timeouts::of(self.bounds.timeout, source.bounds.timeout, source.idle),
             named_limits: named.0,
             secrets: self.secrets,
             bounds: self.bounds,

@@ -106,6 +106,8 @@ pub struct PlanSource {
     pub built_in: bool,
     /// Items at once: the plan's, or else the kind's.
     pub concurrency: u64,
+    /// How long an attempt may make no progress, where neither it nor the job says so.
+    pub idle: Option<Duration>,
     /// The source itself. Nothing is connected yet.
     pub source: Arc<dyn Source>,
     /// The keys that bound it.

@@ -41,13 +41,14 @@ fn make(
     reading: &Reading<'_>,
     problems: &mut Problems,
 ) -> PlanSource {
-    let connect_timeout = Timeouts::of(None, bounds.timeout).connect;
+    let connect_timeout = Timeouts::of(None, bounds.timeout, None).connect;
     let surroundings = Surroundings { folder: reading.folder, connect_timeout };
     PlanSource {
         name: name.to_owned(),
         kind: kind.name(),
         built_in: kind.built_in(),
         concurrency: bounds.concurrency.map_or_else(|| kind.concurrency(), NonZeroU64::get),
+        idle: kind.idle(),
         source: kind.source(name, table, &surroundings, problems),
         bounds,
         secrets,

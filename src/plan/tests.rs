@@ -115,7 +115,7 @@ fn a_whole_plan_is_read() {
     assert_eq!(each.timeouts.attempt, Some(Duration::from_secs(5)));
     assert_eq!(
         (list.timeouts.attempt, list.timeouts.idle),
-        (Some(Duration::from_secs(30)), Duration::from_secs(60))
+        (Some(Duration::from_secs(30)), Some(Duration::from_secs(60)))
     );
     assert_eq!(each.needs, ["wait", "list"]);
     assert_eq!(each.named_limits, ["shared"]);

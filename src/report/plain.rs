@@ -164,10 +164,11 @@ impl<W: Write> Plain<W> {
 
     /// The line of a job of many items that ended.
     fn job_ended(&self, job: JobNumber) -> Vec<Line> {
-        let Some(job) = self.timeline.jobs.get(&job).filter(|job| is_many(job) && job.role == Role::Items)
-        else {
-            return Vec::new();
-        };
+        let shown = |job: &&Job| job.role == Role::Items && (is_many(job) || failed(job).is_some());
+        let Some(job) = self.timeline.jobs.get(&job).filter(shown) else { return Vec::new() };
+        if let Some(why) = failed(job) {
+            return lost(&job.name, State::Failed, Some(why), &self.style);
+        }
         let counts = &job.counts;
         let pages = self.timeline.jobs.values().filter(|page| page.parent == Some(job.number));
         let pages_lost: u64 = pages.map(|page| page.counts.lost()).sum();
@@ -179,6 +180,11 @@ impl<W: Write> Plain<W> {
         let line = Line::new().put(paint, state).to(STATE + 2);
         vec![line.text(format!("{}  {}  {}", job.name, text::time(time), outcome_counts(counts)))]
     }
+}
+
+/// Why a job failed as a whole, if it did. One that was skipped has an item that says so.
+fn failed(job: &Job) -> Option<&str> {
+    job.why.as_deref().filter(|_| job.counts.skipped == 0)
 }
 
 /// Whether a job has many items.

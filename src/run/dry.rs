@@ -4,7 +4,7 @@
 use super::feed::{self, AHEAD};
 use super::item::{ItemCall, Task};
 use super::job::{self, JobRun};
-use super::outputs::Outputs;
+use super::outputs::{Outputs, Owner};
 use super::result::{JobReport, RunReport};
 use super::{Options, Shared, StartError};
 use crate::gather::{Cause, Counts, Item, Run, Skip, State};
@@ -119,7 +119,7 @@ impl DryRun {
 /// Finds out a job's items, unless it takes another job's results to know them.
 async fn find(job: Arc<JobRun>, to: mpsc::Sender<Item<ItemCall>>) -> Result<(), SourceError> {
     match job.plan().references.is_empty() {
-        true => feed::feed(&job, to).await,
+        true => feed::feed(&job, &to).await,
         false => Ok(()),
     }
 }
@@ -153,7 +153,7 @@ fn tell_all(
 }
 
 fn foresee(job: &JobRun, call: ItemCall) -> Foreseen {
-    let ItemCall { label, task, .. } = call;
+    let ItemCall { label, number, task, .. } = call;
     let (request, place) = match task {
         Task::Request(request, place) => (request, place),
         Task::Broken(error) => return Foreseen::Failed { label, why: job.shared.clean(&error.to_string()) },
@@ -161,8 +161,9 @@ fn foresee(job: &JobRun, call: ItemCall) -> Foreseen {
     };
     let output = place.map(|place| place.path);
     // Who writes first is not known here, but that only one of two can be is.
-    let owner = if job::joins(job.plan()) { &job.plan().name } else { &label };
-    let claimed = output.as_deref().map_or(Ok(()), |path| job.shared.outputs.claim(path, owner));
+    let item = if job::joins(job.plan()) { 0 } else { number };
+    let owner = Owner { job: job.number(), item };
+    let claimed = output.as_deref().map_or(Ok(()), |path| job.shared.claim(path, owner));
     match claimed {
         Ok(()) => Foreseen::Item { label, target: job.shared.clean(&request.target()), output },
         Err(error) => Foreseen::Failed { label, why: error.to_string() },

@@ -11,7 +11,7 @@ use crate::gather::{
 };
 use crate::plan::{Input, Inputs};
 use crate::sources::{BoxListing, Entry, SourceError};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use tokio::sync::mpsc;
 
@@ -24,12 +24,16 @@ const BATCH: usize = 64;
 pub(super) struct Fed<C> {
     from: mpsc::Receiver<Item<C>>,
     remaining: Option<u64>,
+    failure: Failure,
 }
+
+/// Why the items of a job could not be found out, once that is known.
+pub(super) type Failure = Arc<OnceLock<String>>;
 
 impl<C> Fed<C> {
     /// `remaining`: how many will come, where that is known.
-    pub(super) fn new(from: mpsc::Receiver<Item<C>>, remaining: Option<u64>) -> Fed<C> {
-        Fed { from, remaining }
+    pub(super) fn new(from: mpsc::Receiver<Item<C>>, remaining: Option<u64>, failure: Failure) -> Fed<C> {
+        Fed { from, remaining, failure }
     }
 }
 
@@ -47,6 +51,10 @@ impl<C: Call> Intake for Fed<C> {
     fn remaining(&self) -> Option<u64> {
         self.remaining
     }
+
+    fn failure(&self) -> Option<String> {
+        self.failure.get().cloned()
+    }
 }
 
 /// How many items a job will have, where that is known before it runs.
@@ -60,7 +68,7 @@ pub(super) fn known(job: &JobRun) -> Option<u64> {
 
 /// Feeds all items of a job, until there are no more or nobody wants them. An error is the job's: its items could not
 /// be found out.
-pub(super) async fn feed(job: &Arc<JobRun>, to: mpsc::Sender<Item<ItemCall>>) -> Result<(), SourceError> {
+pub(super) async fn feed(job: &Arc<JobRun>, to: &mpsc::Sender<Item<ItemCall>>) -> Result<(), SourceError> {
     if job.plan().operation.lists() {
         return listed(job, to).await;
     }
@@ -162,7 +170,7 @@ impl JobRun {
 }
 
 /// Feeds what a listing finds, page by page. A page is asked for when the entries of the one before are fed.
-async fn listed(job: &Arc<JobRun>, to: mpsc::Sender<Item<ItemCall>>) -> Result<(), SourceError> {
+async fn listed(job: &Arc<JobRun>, to: &mpsc::Sender<Item<ItemCall>>) -> Result<(), SourceError> {
     let opening = job.clone();
     let open = move || opening.plan().operation.listing(&opening.scope);
     let listing = tokio::task::spawn_blocking(open).await.expect("opening a listing does not panic")?;

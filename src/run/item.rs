@@ -2,13 +2,12 @@
 //! Not here: where items come from (`feed`), and when they run (`gather`).
 
 use super::job::JobRun;
-use super::outputs::failed;
-use crate::gather::{Advice, Brought, Call, Context, Ended, Skip};
+use super::outputs::{Owner, failed};
+use crate::gather::{Brought, Call, Context, Ended, Skip};
 use crate::output::Part;
 use crate::sources::{Content, Payload, Request, Sink, SourceError};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// What an item of a plan does: an attempt is one call of its request.
 pub(super) struct ItemCall {
@@ -52,7 +51,7 @@ impl Call for ItemCall {
         context: Context,
     ) -> impl Future<Output: Into<Ended<Fetched, SourceError>>> + Send + 'static {
         let job = self.job.clone();
-        let (label, number) = (self.label.clone(), self.number);
+        let number = self.number;
         let task = match &self.task {
             Task::Request(request, place) => Ok((request.clone(), place.clone())),
             Task::Broken(error) => Err(Ended::Failed(error.clone())),
@@ -60,9 +59,7 @@ impl Call for ItemCall {
         };
         async move {
             let ended = match task {
-                Ok((request, place)) => {
-                    attempt(&job, &label, number, &context, request.as_ref(), place).await
-                }
+                Ok((request, place)) => attempt(&job, number, &context, request.as_ref(), place).await,
                 Err(ended) => ended,
             };
             if let Ended::Failed(error) = &ended {
@@ -75,13 +72,12 @@ impl Call for ItemCall {
 
 async fn attempt(
     job: &Arc<JobRun>,
-    label: &str,
     number: u64,
     context: &Context,
     request: &dyn Request,
     place: Option<Place>,
 ) -> Ended<Fetched, SourceError> {
-    let mut sink = match open(job, label, number, context, place.as_ref()).await {
+    let mut sink = match open(job, number, context, place.as_ref()).await {
         Ok(sink) => sink,
         Err(error) => return Ended::Failed(error),
     };
@@ -95,7 +91,6 @@ async fn attempt(
 /// Opens where the result goes.
 async fn open(
     job: &Arc<JobRun>,
-    label: &str,
     number: u64,
     context: &Context,
     place: Option<&Place>,
@@ -107,12 +102,12 @@ async fn open(
             Sink::Discard
         });
     };
-    let (job, label) = (job.clone(), label.to_owned());
+    let job = job.clone();
     let part = context.blocking(move |_| -> Result<Part, SourceError> {
         match &job.join {
             Some(join) => join.part(number),
             None => {
-                job.shared.outputs.claim(&path, &label)?;
+                job.shared.claim(&path, Owner { job: job.number(), item: number })?;
                 job.shared.outputs.folder()?.part(&path, mode).map_err(|error| failed(&error))
             }
         }
@@ -147,19 +142,12 @@ async fn settle(
             Ok(Fetched { brought, kept: None })
         }
         Sink::Keep { bytes, .. } => {
-            job.kept_bytes.fetch_add(bytes.len() as u64, Relaxed);
-            if job.kept_bytes.load(Relaxed) > job.plan().keep.0 {
-                return Err(too_large(job));
-            }
-            Ok(Fetched { brought, kept: Some((bytes.into(), payload.content == Content::Rows)) })
+            job.keep(bytes.len() as u64)?;
+            // Nothing to print and nothing to refer to: there may be millions of these.
+            let is_nothing = bytes.is_empty() && !job.is_used();
+            let kept = (!is_nothing).then(|| (bytes.into(), payload.content == Content::Rows));
+            Ok(Fetched { brought, kept })
         }
         Sink::Discard => Ok(Fetched { brought, kept: None }),
     }
-}
-
-fn too_large(job: &JobRun) -> SourceError {
-    let message = format!("the job's kept results are larger than {}", job.plan().keep);
-    SourceError::new("too_large", message)
-        .hint("write them to an `output`, or raise `keep`")
-        .advice(Advice::NEVER)
 }

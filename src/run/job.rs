@@ -5,11 +5,12 @@ use super::Shared;
 use super::feed::{self, Fed};
 use super::item::{Fetched, ItemCall};
 use super::limits::{retries, timeouts};
-use super::outputs::failed;
+use super::outputs::{Owner, failed};
 use super::result::{JobEnd, JobReport};
 use crate::expr::{Globals, JobResult, Kept, Scope};
 use crate::gather::{
-    Cause, Counts, EventKind, Gather, ItemReport, JobNumber, Outcome, Outcomes, Policy, Role, Skip, State,
+    Cause, Counts, EventKind, Gather, Item, ItemReport, JobNumber, Outcome, Outcomes, Policy, Role, Skip,
+    State,
 };
 use crate::output::{Join, Part};
 use crate::plan::{self, Job};
@@ -93,6 +94,22 @@ impl JobRun {
         self.plan().keep.0.saturating_sub(self.kept_bytes.load(Relaxed))
     }
 
+    /// Whether another job refers to this one, or waits for it.
+    pub(super) fn is_used(&self) -> bool {
+        self.shared.is_used(self.index)
+    }
+
+    /// Books a result that is kept, if there is room for it.
+    pub(super) fn keep(&self, bytes: u64) -> Result<(), SourceError> {
+        let most = self.plan().keep;
+        if self.kept_bytes.fetch_add(bytes, Relaxed).saturating_add(bytes) <= most.0 {
+            return Ok(());
+        }
+        self.kept_bytes.fetch_sub(bytes, Relaxed);
+        let message = format!("the job's kept results are larger than {most}");
+        Err(SourceError::new("too_large", message).hint("write them to an `output`, or raise `keep`"))
+    }
+
     pub(super) fn number(&self) -> JobNumber {
         self.index as JobNumber
     }
@@ -158,20 +175,15 @@ fn skip(shared: &Shared, index: usize, need: Arc<str>) -> JobReport {
 }
 
 async fn gather(shared: &Arc<Shared>, index: usize, results: BTreeMap<String, Arc<JobResult>>) -> JobReport {
-    let mut progress = shared.progress(index);
     let job = match begin(shared, index, results).await {
         Ok(job) => Arc::new(job),
-        Err(error) => {
-            let error = shared.clean(&error.to_string());
-            let message = format!("job \"{}\": {error}", shared.plan.jobs[index].name);
-            shared.run.emit(EventKind::Warning { message });
-            progress.error = Some(error);
-            return progress.report(&shared.plan.jobs[index], Counts::default(), None);
-        }
+        Err(error) => return fail(shared, index, &error),
     };
+    let mut progress = shared.progress(index);
     let (to, from) = mpsc::channel(feed::AHEAD);
-    let mut outcomes = stream(&job, Fed::new(from, feed::known(&job)));
-    let mut feeding = std::pin::pin!(feed::feed(&job, to));
+    let failure = feed::Failure::default();
+    let mut outcomes = stream(&job, Fed::new(from, feed::known(&job), failure.clone()));
+    let mut feeding = std::pin::pin!(find_items(&job, to, failure.clone()));
     let mut fed = false;
     loop {
         tokio::select! {
@@ -179,21 +191,45 @@ async fn gather(shared: &Arc<Shared>, index: usize, results: BTreeMap<String, Ar
                 Some(item) => progress.add(&job, item).await,
                 None => break,
             },
-            result = &mut feeding, if !fed => {
+            error = &mut feeding, if !fed => {
                 fed = true;
-                progress.error = result.err().map(|error| shared.clean(&error.to_string()));
+                progress.error = error;
             }
         }
     }
     let (counts, stopped) = outcomes.finish().await;
-    // What failed a listing is the outcome of its page.
-    let is_said = progress.error.is_some() && job.plan().operation.lists();
+    // The end of the job says why its items could not be found out, or a page of its listing does.
+    let is_said = progress.error.is_some();
     progress.finish_join(&job, &counts).await;
     let report = progress.report(job.plan(), counts, stopped);
     if let Some(message) = report.note().filter(|_| !is_said) {
         shared.run.emit(EventKind::Warning { message });
     }
     report
+}
+
+/// Feeds the items of a job. What fails of that is known before the feed ends, but for a listing, whose page says it.
+async fn find_items(
+    job: &Arc<JobRun>,
+    to: mpsc::Sender<Item<ItemCall>>,
+    failure: feed::Failure,
+) -> Option<String> {
+    let error = feed::feed(job, &to).await.err()?;
+    let error = job.shared.clean(&error.to_string());
+    if !job.plan().operation.lists() {
+        let _ = failure.set(error.clone());
+    }
+    Some(error)
+}
+
+/// A job that can't even begin: it has no items.
+fn fail(shared: &Shared, index: usize, error: &SourceError) -> JobReport {
+    let (plan, job) = (&shared.plan.jobs[index], index as JobNumber);
+    let (name, why) = (plan.name.clone(), shared.clean(&error.to_string()));
+    shared.run.emit(EventKind::JobStarted { job, name, role: Role::Items, parent: None });
+    shared.run.emit(EventKind::JobEnded { job, counts: Counts::default(), why: Some(why.clone()) });
+    let progress = Progress { error: Some(why), ..shared.progress(index) };
+    progress.report(plan, Counts::default(), None)
 }
 
 /// Makes the job ready: its scope, and its joined output.
@@ -209,7 +245,7 @@ async fn begin(
             let path =
                 output.path.path(&scope).map_err(|error| SourceError::new("expression", error.message))?;
             let (folder, mode) = (shared.outputs.folder()?.clone(), output.mode);
-            shared.outputs.claim(path.as_ref(), &plan.name)?;
+            shared.claim(path.as_ref(), Owner { job: index as JobNumber, item: 0 })?;
             let open = move || Join::open(&folder, &path, mode).map_err(|error| failed(&error));
             let join = tokio::task::spawn_blocking(open).await.expect("opening does not panic")?;
             Some(Joined(Mutex::new(Some(join))))

@@ -4,6 +4,17 @@ use crate::gather::{Backoff, Limit, LimitId, Needs, Rate, Retries, Run, Timeouts
 use crate::plan::{self, Job, Plan, PlanSource};
 use std::collections::HashMap;
 
+/// Files that an item may have open at once: a connection, and what it writes.
+const FILES: u64 = 2;
+/// Files for all else: the log, the record, the runtime, what libraries open for a moment.
+const OTHER_FILES: u64 = 64;
+
+/// How many items at once the process may have files open for.
+pub(super) fn open_files() -> u64 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(u64::MAX, |most| (most.saturating_sub(OTHER_FILES) / FILES).max(1))
+}
+
 /// The limits of a run by what they are of.
 pub(super) struct Limits {
     run: Run,
@@ -75,10 +86,5 @@ pub(super) fn retries(retries: &plan::Retries) -> Retries {
 }
 
 pub(super) fn timeouts(timeouts: &plan::Timeouts) -> Timeouts {
-    Timeouts {
-        queue: timeouts.queue,
-        attempt: timeouts.attempt,
-        idle: Some(timeouts.idle),
-        total: timeouts.total,
-    }
+    Timeouts { queue: timeouts.queue, attempt: timeouts.attempt, idle: timeouts.idle, total: timeouts.total }
 }

@@ -23,11 +23,12 @@ use crate::gather::{Cause, Clean, Counts, EventKind, Run, RunSettings, Stop};
 use crate::output::{Folder, OutputError};
 use crate::plan::Plan;
 use crate::secret::Redactor;
+use crate::sources::SourceError;
 use job::Progress;
 use limits::Limits;
-use outputs::Outputs;
+use outputs::{Outputs, Owner};
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -42,8 +43,8 @@ pub struct Options {
     pub concurrency: Option<u64>,
     /// One item at a time, one job after the other.
     pub sequential: bool,
-    /// How long the run may take, in place of the plan's deadline.
-    pub deadline: Option<Duration>,
+    /// When the run has to be over, in place of the plan's deadline.
+    pub deadline: Option<Deadline>,
     /// Stop everything at the first item that is lost.
     pub fail_fast: bool,
     /// How many events may wait for their reader; `None` if nobody reads them.
@@ -52,6 +53,26 @@ pub struct Options {
     pub keep_results: bool,
     /// Learns every secret, and cleans every text that leaves the run.
     pub redactor: Redactor,
+}
+
+/// When a run has to be over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// So long after it began.
+    After(Duration),
+    /// At a time of the wall clock, whenever it began.
+    At(jiff::Timestamp),
+}
+
+impl Deadline {
+    /// The same on the monotonic clock; none if that can't count so far.
+    fn instant(self) -> Option<Instant> {
+        let left = match self {
+            Deadline::After(duration) => duration,
+            Deadline::At(time) => time.duration_since(jiff::Timestamp::now()).try_into().unwrap_or_default(),
+        };
+        Instant::now().checked_add(left)
+    }
 }
 
 impl Default for Options {
@@ -106,7 +127,7 @@ impl Execution {
         let (plan, options, globals, folder) = tokio::task::spawn_blocking(move || prepare(plan, options))
             .await
             .expect("prepare does not panic")?;
-        let shared = Shared::new(plan, options, globals, Outputs::new(Some(folder)));
+        let shared = Shared::new(plan, options, globals, Outputs::new(folder));
         let concurrency = concurrency(&shared.plan, &shared.options);
         let info = info::of(&shared.plan, concurrency, &shared.before, &shared.options.redactor);
         shared.run.emit(EventKind::RunStarted(Box::new(info)));
@@ -138,12 +159,13 @@ impl Execution {
 }
 
 /// The blocking part of the preparation: secrets and the output folder.
-type Prepared = (Arc<Plan>, Options, Globals, Arc<Folder>);
+type Prepared = (Arc<Plan>, Options, Globals, Option<Arc<Folder>>);
 
 fn prepare(plan: Arc<Plan>, options: Options) -> Result<Prepared, StartError> {
     let globals = secrets(&plan)?;
     let folder = options.output_dir.as_ref().unwrap_or(&plan.folder);
-    let folder = Folder::open(folder).map_err(StartError::Output)?;
+    let writes = plan.jobs.iter().any(|job| job.output.is_some());
+    let folder = writes.then(|| Folder::open(folder)).transpose().map_err(StartError::Output)?;
     Ok((plan, options, globals, folder))
 }
 
@@ -153,9 +175,12 @@ fn secrets(plan: &Plan) -> Result<Globals, StartError> {
     Ok(Globals { secrets, ..plan.globals.clone() })
 }
 
-/// Items at once over the whole run.
+/// Items at once over the whole run: no more than the process may have files open for.
 fn concurrency(plan: &Plan, options: &Options) -> u64 {
-    if options.sequential { 1 } else { options.concurrency.unwrap_or(plan.limits.concurrency) }
+    match options.sequential {
+        true => 1,
+        false => options.concurrency.unwrap_or(plan.limits.concurrency).min(limits::open_files()),
+    }
 }
 
 /// Plan order, but no job before one that it needs: which job each one follows.
@@ -185,7 +210,8 @@ impl Shared {
         let run = Run::new(&settings);
         run.reserve_jobs(plan.jobs.len() as u32);
         let limits = Limits::new(&plan, &run);
-        let deadline = options.deadline.or(plan.limits.deadline).map(|after| Instant::now() + after);
+        let deadline =
+            options.deadline.or(plan.limits.deadline.map(Deadline::After)).and_then(Deadline::instant);
         let ends = plan.jobs.iter().map(|_| watch::Sender::new(None)).collect();
         let before = if options.sequential { one_by_one(&plan) } else { vec![None; plan.jobs.len()] };
         Shared { plan, options, run, limits, outputs, globals, deadline, before, ends }
@@ -199,6 +225,15 @@ impl Shared {
     /// Stops everything, and what has not begun.
     fn stop(&self, cause: &Cause) {
         self.run.cancel(cause, Stop::CancelRunning);
+    }
+
+    /// Claims a final name for an item; an error names the job that has it.
+    fn claim(&self, path: &Path, by: Owner) -> Result<(), SourceError> {
+        self.outputs.claim(path, by).map_err(|owner| {
+            let item = if owner.job == by.job { "another item of " } else { "" };
+            let job = &self.plan.jobs[owner.job as usize].name;
+            SourceError::new("output", format!("output {} is written by {item}{job} already", path.display()))
+        })
     }
 
     /// Waits until a job has ended.

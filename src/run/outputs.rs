@@ -8,14 +8,29 @@ use crate::plan::Job;
 use crate::sources::{Entry, SourceError};
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) struct Outputs {
-    /// Not there in a dry run, which writes nothing.
+    /// Not there in a dry run, which writes nothing, and where no job has an output.
     folder: Option<Arc<Folder>>,
-    /// Who writes each final name.
-    claims: Mutex<HashMap<PathBuf, Arc<str>>>,
+    claims: Mutex<Claims>,
+}
+
+/// Who writes each final name. There may be millions: each name is kept as two hashes by keys of this run's own, 128 bits
+/// together, so that two of them are not taken for one by chance or by intent.
+#[derive(Default)]
+struct Claims {
+    keys: [RandomState; 2],
+    owners: HashMap<[u64; 2], Owner>,
+}
+
+/// An item, by its job and its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) job: u32,
+    pub(super) item: u64,
 }
 
 impl Outputs {
@@ -25,23 +40,15 @@ impl Outputs {
 
     /// The one folder that outputs are under.
     pub(super) fn folder(&self) -> Result<&Arc<Folder>, SourceError> {
-        self.folder.as_ref().ok_or_else(|| SourceError::new("output", "a dry run writes nothing"))
+        self.folder.as_ref().ok_or_else(|| SourceError::new("output", "this run writes nothing"))
     }
 
-    /// Claims a final name for an item; an error names the one that has it.
-    pub(super) fn claim(&self, path: &Path, label: &str) -> Result<(), SourceError> {
+    /// Claims a final name for an item, which may claim it again. An error is the owner that has it.
+    pub(super) fn claim(&self, path: &Path, by: Owner) -> Result<(), Owner> {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        match claims.get(path) {
-            Some(owner) if **owner != *label => {
-                let message = format!("output {} is written by {owner} already", path.display());
-                Err(SourceError::new("output", message))
-            }
-            Some(_) => Ok(()),
-            None => {
-                claims.insert(path.to_owned(), label.into());
-                Ok(())
-            }
-        }
+        let name = [0, 1].map(|key: usize| claims.keys[key].hash_one(path));
+        let owner = *claims.owners.entry(name).or_insert(by);
+        if owner == by { Ok(()) } else { Err(owner) }
     }
 }
 

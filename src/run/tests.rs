@@ -1,12 +1,14 @@
 //! Runs of small plans: in which order jobs go, and what is said of a job as a whole.
 
+use super::job::JobRun;
 use super::result::{JobEnd, JobReport};
-use super::{Execution, Options};
+use super::{Deadline, Execution, Options};
 use crate::gather::Counts;
 use crate::plan::{Overrides, Plan};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 fn plan(text: &str) -> Arc<Plan> {
     let text = format!("version = 1\n{text}");
@@ -48,4 +50,45 @@ fn a_job_without_items_says_so() {
         Some("job \"inbox\": no such file")
     );
     assert_eq!(report(JobEnd::Done, 3, None).note(), None);
+}
+
+#[tokio::test]
+async fn what_is_too_large_to_be_kept_takes_no_room_from_others() {
+    let plan = plan("[jobs.a]\nsleep = \"1ms\"\nkeep = \"100B\"");
+    let execution = Execution::new(plan, Options::default()).await.expect("it begins");
+    let job = JobRun::dry(&execution.shared, 0);
+    job.keep(60).expect("there is room");
+    assert!(job.keep(60).is_err());
+    job.keep(40).expect("there is still room");
+    assert_eq!(job.keep_left(), 0);
+}
+
+#[tokio::test]
+async fn a_deadline_of_the_clock_stays_where_it_is() {
+    let hour = Duration::from_secs(3600);
+    let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3600);
+    let instant = Deadline::At(at).instant().expect("the clock counts so far");
+    assert!(instant <= Instant::now() + hour);
+    assert!(
+        Deadline::At(at - jiff::SignedDuration::from_hours(2)).instant().expect("so, too") <= Instant::now()
+    );
+    assert_eq!(Deadline::After(Duration::MAX).instant(), None);
+}
+
+#[tokio::test]
+async fn a_plan_that_writes_nothing_needs_no_folder_to_write_in() {
+    let folder = Some("/dev/null/no/folder".into());
+    let options = Options { output_dir: folder, ..Options::default() };
+    let begun = Execution::new(plan("[jobs.a]\nsleep = \"1ms\""), options.clone()).await;
+    assert_eq!(begun.expect("it begins").finish().await.counts.done, 1);
+    let http = "[sources.s]\nkind = \"http\"\n[jobs.a]\nsource = \"s\"\nget = \"http://127.0.0.1:9/\"\noutput = \"a\"";
+    assert!(Execution::new(plan(http), options).await.is_err());
+}
+
+#[tokio::test]
+async fn the_items_of_a_job_are_no_more_than_there_can_be_files() {
+    assert!(super::limits::open_files() >= 1);
+    let options = Options { concurrency: Some(u64::MAX), ..Options::default() };
+    let plan = plan("[jobs.a]\nsleep = \"1ms\"");
+    assert_eq!(super::concurrency(&plan, &options), super::limits::open_files());
 }

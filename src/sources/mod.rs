@@ -33,6 +33,9 @@ kinds! {
     sql,
 }
 
+/// An attempt that makes no progress for so long is given up, where the plan says nothing.
+pub const IDLE: Duration = Duration::from_secs(60);
+
 /// A kind of source: what the plan calls `kind = ".."`.
 pub trait Kind: Send + Sync {
     /// Its name in plans.
@@ -43,6 +46,12 @@ pub trait Kind: Send + Sync {
 
     /// How many items run at once where the plan says nothing.
     fn concurrency(&self) -> u64;
+
+    /// How long an attempt may make no progress where the plan says nothing: for ever where a server that works says
+    /// nothing, too.
+    fn idle(&self) -> Option<Duration> {
+        Some(IDLE)
+    }
 
     /// Whether jobs use it without naming a source, because there is nothing to say about one.
     fn built_in(&self) -> bool {

@@ -269,3 +269,13 @@ fn a_body_that_breaks_off_leaves_no_file() {
         assert_eq!(ends(&plan, "large"), [State::Failed]);
     }
 }
+
+#[test]
+fn a_job_whose_items_cannot_be_found_out_is_told_as_failed_everywhere() {
+    let plan = Plan::new("version = 1\n[jobs.a]\nfor_each = { file = \"a.csv\" }\nsleep = \"1ms\"\n");
+    std::fs::write(plan.folder().join("a.csv"), "x,x\n1,2\n").unwrap();
+    let ended = plan.fanout(&["run", "plan.toml"]).run();
+    ended.exits(1).complains("FAILED       a  ");
+    assert!(!ended.stderr.contains("done         a"), "{ended:?}");
+    plan.fanout(&["show"]).run().exits(0).prints("a: ");
+}

@@ -1,6 +1,9 @@
 //! What only a driver can get wrong: going on.
 
-use crate::gather::{Advice, Context, Gather, Item, Limit, Needs, Once, Retries, Run, RunSettings, Timeouts};
+use crate::gather::{
+    Advice, Cause, Context, EventKind, Gather, Item, Limit, Needs, Once, REST, Retries, Run, RunSettings,
+    Stop, Timeouts,
+};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -95,4 +98,42 @@ async fn a_job_that_is_over_leaves_the_times_that_others_wait_for_to_them() {
     let both = async { tokio::join!(job().run(), job().run()) };
     let (_, second) = timeout(Duration::from_secs(60), both).await.expect("it hangs");
     assert_eq!(second.items[0].timing.started(), Some(Duration::from_secs(10)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_stopped_job_more_items_than_can_be_told_are_only_counted() {
+    let run = Run::new(&RunSettings { events: Some(1 << 20), ..RunSettings::default() });
+    let items = (0..1_000_000_000_000_u64).map(|_| Item::new(Once::new(async { Ok::<(), ()>(()) })));
+    run.cancel(&Cause::Signal(2), Stop::CancelRunning);
+    let mut outcomes = Gather::over(items).in_run(&run).stream();
+    let mut told = 0;
+    while outcomes.next().await.is_some() {
+        told += 1;
+    }
+    let (counts, _) = outcomes.finish().await;
+    assert!(told <= REST, "{told}");
+    assert_eq!((counts.submitted, counts.not_started), (1_000_000_000_000, 1_000_000_000_000));
+    let events = run.events().unwrap().read().await;
+    let end = events.iter().find_map(|event| match &event.kind {
+        EventKind::JobEnded { counts, .. } => Some(*counts),
+        _ => None,
+    });
+    assert_eq!(end, Some(counts));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_job_that_wakes_for_all_hands_that_on_when_it_ends() {
+    let run = Run::new(&RunSettings::default());
+    let job = |pause: u64| {
+        let retries =
+            Retries { count: 1, delay: Duration::from_secs(pause), jitter: false, ..Retries::STANDARD };
+        let retries = Retries { max_delay: Duration::from_secs(pause), ..retries };
+        let call =
+            |context: Context| async move { if context.attempt() == 1 { Err("once") } else { Ok(()) } };
+        let gather = Gather::over([Item::new(call)]).in_run(&run).advice(|_| Advice::AGAIN);
+        gather.retries(retries)
+    };
+    let all = async { tokio::join!(job(10).run(), job(30).run(), job(20).run()) };
+    let (a, b, c) = timeout(Duration::from_secs(60), all).await.expect("it hangs");
+    assert_eq!([a, b, c].map(|report| report.items[0].timing.ended().as_secs()), [10, 30, 20]);
 }

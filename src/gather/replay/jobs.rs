@@ -111,7 +111,7 @@ impl Player<'_> {
     pub(super) fn close(&mut self, place: usize) {
         if let Some(id) = self.jobs[place].id.take() {
             self.places.remove(&id.index());
-            self.scheduler.end_job(id);
+            self.scheduler.end_job(id, None);
         }
         self.jobs[place].ended = Some(self.now);
         if let Some(fed) = self.replay.jobs[place].lists_for {

@@ -258,7 +258,7 @@ impl Scheduler {
     }
 
     /// Ends a job whose items are all over, or that nobody waits for any more, and forgets it.
-    pub(crate) fn end_job(&mut self, job: JobId) -> Counts {
+    pub(crate) fn end_job(&mut self, job: JobId, why: Option<String>) -> Counts {
         self.abandon(job);
         // Below an item that was aborted a gather may still be there, about to be dropped: it starts no more.
         self.cancel_children(job, &Cause::Asked, Stop::CancelRunning);
@@ -267,8 +267,15 @@ impl Scheduler {
             self.remove_queue(queue);
         }
         self.free_keys.extend(gone.own);
-        self.emit(|_| EventKind::JobEnded { job: gone.number, counts: gone.counts, why: None });
+        self.emit(|_| EventKind::JobEnded { job: gone.number, counts: gone.counts, why });
         gone.counts
+    }
+
+    /// Counts items that never start and are not even submitted: too many for each to be told of.
+    pub(crate) fn never_start(&mut self, job: JobId, items: u64) {
+        if let Some(job) = self.jobs.get_mut(job) {
+            job.counts.never_start(items);
+        }
     }
 
     /// Items of a job that wait for their first start.

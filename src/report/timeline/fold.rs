@@ -6,7 +6,7 @@ use super::losses::Scope;
 use super::totals::{Job, Sign, Signal, Slow, SourceUse};
 use super::{MOMENTS, SIGNALS, Timeline, WARNINGS};
 use crate::gather::{
-    Event, EventKind, ItemNumber, JobInfo, JobNumber, LimitInfo, LimitUse, Role, RunInfo, State, Wait,
+    Counts, Event, EventKind, ItemNumber, JobInfo, JobNumber, LimitInfo, LimitUse, Role, RunInfo, State, Wait,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +52,10 @@ impl Timeline {
                 let (why, code, brought) = (why.clone(), code.clone(), brought.clone());
                 self.item_ended(*job, *item, End { at, state: *state, why, code, brought });
             }
-            EventKind::JobEnded { job, why, .. } => self.job_ended(*job, why.clone()),
+            EventKind::JobEnded { job, counts, why } => {
+                self.never_submitted(*job, counts);
+                self.job_ended(*job, why.clone());
+            }
             EventKind::Held { limit, duration } => {
                 self.held(limit, at.saturating_add(*duration));
                 self.signal(limit, Sign::Held(*duration));
@@ -115,6 +118,21 @@ impl Timeline {
                 job.name = parent;
             }
         }
+    }
+
+    /// Counts the items of a stopped job that were too many for each to be told of.
+    fn never_submitted(&mut self, number: JobNumber, told: &Counts) {
+        let job = self.job(number);
+        let more = told.not_started.saturating_sub(job.counts.not_started);
+        if more == 0 || job.role != Role::Items {
+            return;
+        }
+        let name = job.name.to_string();
+        job.counts.never_start(more);
+        self.counts.never_start(more);
+        self.source(number).counts.never_start(more);
+        let why = self.stopping.as_ref().map_or_else(String::new, ToString::to_string);
+        self.losses.add_many(State::NotStarted, Scope::Run, &why, &name, more);
     }
 
     /// Ends a job. One that is not the plan's and of which no item is kept is forgotten: there may be millions.

@@ -35,11 +35,14 @@ pub enum Scope {
     Run,
 }
 
+/// What losses have in common that are taken together: how grave they are, whose, and why.
+type Place = (u8, Scope, String);
+
 /// All losses of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Losses {
     groups: Vec<Loss>,
-    index: BTreeMap<(u8, Scope, String), usize>,
+    index: BTreeMap<Place, usize>,
     others: u64,
 }
 
@@ -47,20 +50,28 @@ impl Losses {
     /// Books an item that was lost. Its key is left out where reasons are compared.
     pub fn add(&mut self, state: State, scope: Scope, why: &str, key: Option<&str>, label: &str) {
         let why_alone = if matches!(scope, Scope::Source(_)) { why.to_owned() } else { without(why, key) };
-        let place = (rank(state), scope, why_alone);
+        self.book((rank(state), scope, why_alone), state, why, label, 1);
+    }
+
+    /// Books items of one job that are not told one by one.
+    pub fn add_many(&mut self, state: State, scope: Scope, why: &str, label: &str, count: u64) {
+        self.book((rank(state), scope, why.to_owned()), state, why, label, count);
+    }
+
+    fn book(&mut self, place: Place, state: State, why: &str, label: &str, count: u64) {
         match self.index.get(&place) {
-            Some(&at) => self.groups[at].count_one(label),
+            Some(&at) => self.groups[at].count(label, count),
             None if self.groups.len() < REASONS => {
-                self.index.insert(place, self.groups.len());
                 self.groups.push(Loss {
                     state,
-                    scope,
+                    scope: place.1,
                     why: why.to_owned(),
-                    count: 1,
+                    count,
                     labels: vec![label.to_owned()],
                 });
+                self.index.insert(place, self.groups.len() - 1);
             }
-            None => self.others += 1,
+            None => self.others += count,
         }
     }
 
@@ -83,8 +94,8 @@ impl Losses {
 }
 
 impl Loss {
-    fn count_one(&mut self, label: &str) {
-        self.count += 1;
+    fn count(&mut self, label: &str, count: u64) {
+        self.count = self.count.saturating_add(count);
         if self.labels.len() < NAMED {
             self.labels.push(label.to_owned());
         }

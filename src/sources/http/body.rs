@@ -7,6 +7,7 @@ use crate::output::PartWriter;
 use crate::sources::{Sink, SourceError};
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
+use std::fmt::Display;
 use std::future::Future;
 
 /// How much is collected before it is handed to a blocking thread to be written.
@@ -42,7 +43,11 @@ pub(super) async fn receive(
         got += chunk.len() as u64;
         context.progress().add_bytes(chunk.len() as u64);
         if got > max_bytes {
-            return Err(too_large(sent, max_bytes, "raise `max_bytes` if that is right"));
+            return Err(too_large(
+                sent,
+                format_args!("{max_bytes} bytes"),
+                "raise `max_bytes` if that is right",
+            ));
         }
         to.take(chunk, context, sent).await?;
     }
@@ -50,8 +55,8 @@ pub(super) async fn receive(
     Ok(got)
 }
 
-fn too_large(sent: &Sent<'_>, limit: u64, hint: &str) -> SourceError {
-    SourceError::new("too_large", format!("{}: body has more than {limit} bytes", sent.target)).hint(hint)
+fn too_large(sent: &Sent<'_>, most: impl Display, hint: &str) -> SourceError {
+    SourceError::new("too_large", format!("{}: body has more than {most}", sent.target)).hint(hint)
 }
 
 /// A sink, with what waits to be written to it.
@@ -81,8 +86,8 @@ impl<'a> Target<'a> {
             }
             Target::Keep { bytes, limit } if (bytes.len() + chunk.len()) as u64 > *limit => Err(too_large(
                 sent,
-                *limit,
-                "that is what `keep` allows: raise it, or give the job an `output`",
+                format_args!("the {limit} bytes that are left of the job's `keep`"),
+                "give the job an `output`, or raise `keep`",
             )),
             Target::Keep { bytes, .. } => {
                 bytes.extend_from_slice(&chunk);

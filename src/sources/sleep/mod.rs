@@ -18,8 +18,6 @@ pub const KINDS: &[&dyn Kind] = &[&Sleep];
 
 /// Items at once, where the plan says nothing: sleeping costs nothing, so the run's own limit is the one that counts.
 const CONCURRENCY: u64 = 1 << 20;
-/// How often a sleeper shows that it is alive.
-const BEAT: Duration = Duration::from_secs(1);
 
 struct Sleep;
 
@@ -51,6 +49,10 @@ impl Kind for Sleep {
 
     fn built_in(&self) -> bool {
         true
+    }
+
+    fn idle(&self) -> Option<Duration> {
+        None
     }
 
     fn schemas(&self) -> (schemars::Schema, schemars::Schema) {
@@ -116,13 +118,7 @@ impl Request for For {
         Box::pin(async {
             context.source_up();
             context.phase("sleep");
-            let mut left = self.0.0;
-            while !left.is_zero() {
-                let now = left.min(BEAT);
-                tokio::time::sleep(now).await;
-                context.progress().beat();
-                left -= now;
-            }
+            tokio::time::sleep(self.0.0).await;
             Ok(Payload::default())
         })
     }

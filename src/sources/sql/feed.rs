@@ -187,7 +187,8 @@ impl Target {
                 part.append(out).map_err(|error| SourceError::new("output", error.to_string()))?
             }
             Target::Keep { bytes, limit } if bytes.len() as u64 + out.len() as u64 > *limit => {
-                let message = format!("the result is larger than the {limit} bytes that are kept");
+                let message =
+                    format!("the result is larger than the {limit} bytes that are left of the job's `keep`");
                 return Err(
                     SourceError::new("too_large", message).hint("give the job an `output`, or raise `keep`")
                 );

@@ -4,6 +4,7 @@ use crate::gather::{BoxFuture, Context, Listing, Page};
 use crate::sources::{Entry, SourceError};
 use globset::{GlobBuilder, GlobMatcher};
 use serde_json::json;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -75,6 +76,15 @@ fn find(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, SourceError> {
     let depth = if pattern.contains("**") { DEPTH } else { pattern[start.len()..].matches('/').count() };
     walk(folder, Path::new(start), &glob.compile_matcher(), depth, &mut files)?;
     files.sort();
+    let mut stems = HashMap::new();
+    for file in &files {
+        if let Some(other) = stems.insert(file.file_stem(), file) {
+            let message =
+                format!("`{pattern}`: items have equal keys: {} and {}", other.display(), file.display());
+            return Err(SourceError::new("duplicate_key", message)
+                .hint("an item's key is the name of its file, without the ending"));
+        }
+    }
     Ok(files.into_iter().map(|file| folder.join(file)).collect())
 }
 

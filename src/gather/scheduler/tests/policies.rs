@@ -144,7 +144,7 @@ fn a_job_that_nobody_waits_for_gives_back_everything_and_every_item_an_outcome()
     let mut hand = Hand::new(2);
     let job: JobId = hand.job(settings());
     hand.submit_many(job, &Needs::none(), 5);
-    let counts = hand.change(|scheduler| scheduler.end_job(job));
+    let counts = hand.change(|scheduler| scheduler.end_job(job, None));
     assert_eq!((counts.submitted, counts.cancelled, counts.not_started), (5, 2, 3));
     assert_eq!(hand.scheduler.keys[0].in_use, 0);
 }

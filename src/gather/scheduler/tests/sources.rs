@@ -54,7 +54,7 @@ fn a_source_that_is_down_and_a_policy_that_then_stops_the_job_end_each_item_once
     let items = hand.submit_many(job, &needs, 5);
     hand.end(items[0], REFUSED);
     assert_eq!(hand.endings(job).len(), 4);
-    assert_eq!(hand.change(|scheduler| scheduler.end_job(job)).ended(), 5);
+    assert_eq!(hand.change(|scheduler| scheduler.end_job(job, None)).ended(), 5);
 }
 
 #[test]
@@ -200,5 +200,5 @@ fn a_parent_that_waits_for_room_stays_when_its_source_goes_down() {
     assert!(matches!(&actions[..], [action] if action.item == items[0] && action.what == What::Resume));
     hand.done(items[0]);
     hand.done(other);
-    assert_eq!(hand.change(|scheduler| scheduler.end_job(job)).done, 2);
+    assert_eq!(hand.change(|scheduler| scheduler.end_job(job, None)).done, 2);
 }

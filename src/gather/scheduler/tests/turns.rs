@@ -199,7 +199,7 @@ fn queues_that_are_in_use_stay_however_many_there_are() {
         hand.done(item);
         running.extend(hand.started(job));
     }
-    assert_eq!(hand.change(|scheduler| scheduler.end_job(job)).done, 5000);
+    assert_eq!(hand.change(|scheduler| scheduler.end_job(job, None)).done, 5000);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn keys_of_jobs_that_are_over_are_used_again_and_begin_empty() {
         let job = hand.job(Settings { concurrency: Some(1 + n % 3), ..settings() });
         hand.submit_many(job, &Needs::none(), 5);
         assert_eq!(hand.started(job).len() as u64, 1 + n % 3);
-        hand.change(|scheduler| scheduler.end_job(job));
+        hand.change(|scheduler| scheduler.end_job(job, None));
     }
     assert_eq!(hand.scheduler.keys.len(), 2);
 }

@@ -22,6 +22,7 @@ use address::{Address, Login};
 use query::{After, Failure, Query};
 use sessions::{Lease, Sessions};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::OnceCell;
 
 /// PostgreSQL servers, of version 10 or later.
@@ -41,6 +42,10 @@ impl Kind for Postgres {
 
     fn concurrency(&self) -> u64 {
         CONCURRENCY
+    }
+
+    fn idle(&self) -> Option<Duration> {
+        None
     }
 
     fn schemas(&self) -> (schemars::Schema, schemars::Schema) {

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use sessions::Sessions;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// SQLite databases: files.
 pub(super) struct Sqlite;
@@ -42,6 +43,10 @@ impl Kind for Sqlite {
     /// One a core: a query on a local file is work of the processor.
     fn concurrency(&self) -> u64 {
         std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64)
+    }
+
+    fn idle(&self) -> Option<Duration> {
+        None
     }
 
     fn schemas(&self) -> (schemars::Schema, schemars::Schema) {

@@ -285,6 +285,10 @@ async fn each_file_of_a_glob_is_an_item() {
     let job = operation(&source, "query_file = 'reports/*.sql'\nparams = { day = '2026-11-19' }").unwrap();
     assert!(job.lists());
     let context = Context::detached();
+    std::fs::write(folder.path().join("reports/deep/a.sql"), "select 1").unwrap();
+    let twice = operation(&source, "query_file = 'reports/**/*.sql'").unwrap();
+    let error = twice.listing(&scope()).unwrap().next_page(&context).await.unwrap_err();
+    assert!(error.to_string().contains("equal keys: reports/a.sql and reports/deep/a.sql"), "{error}");
     let page = job.listing(&scope()).unwrap().next_page(&context).await.unwrap();
     assert!(!page.more);
     assert_eq!(page.entries.iter().map(|entry| &*entry.key).collect::<Vec<_>>(), ["a", "b"]);

@@ -166,7 +166,7 @@ impl Sim {
         driver.over = true;
         assert!(driver.slots.iter().all(Option::is_none), "a job is over though an item has no outcome");
         let (job, parent) = (driver.job, driver.parent);
-        let counts = self.change(|scheduler| scheduler.end_job(job));
+        let counts = self.change(|scheduler| scheduler.end_job(job, None));
         assert_eq!(counts.submitted, counts.ended());
         if let Some(attempt) = parent.and_then(|parent| self.attempts.get(&parent)) {
             let item = attempt.item;
@@ -180,7 +180,7 @@ impl Sim {
             return;
         }
         let job = self.drivers[n].job;
-        self.change(|scheduler| scheduler.end_job(job));
+        self.change(|scheduler| scheduler.end_job(job, None));
         let running: Vec<u64> =
             self.attempts.iter().filter(|(_, attempt)| attempt.driver == n).map(|(id, _)| *id).collect();
         for attempt in running {
