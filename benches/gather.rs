@@ -2,8 +2,9 @@
 //! machinery is measured.
 //!
 //! `cargo bench --bench gather` is criterion's statistics, all peers in one process. `bench/gather.sh` makes the table
-//! of `bench/RESULTS.md`, and `bench/log.sh` the one of what the log and spans cost: they run this same program once for each peer (`peer NAME THREADS`), because the peak of a
-//! process's memory can't be told apart by peer.
+//! of `bench/RESULTS.md`: it runs this same program once for each peer (`peer NAME THREADS`), because the peak of a
+//! process's memory can't be told apart by peer. `bench/log.sh` does so for what the log and spans cost, and runs plans
+//! with and without (`plan PLAN FOLDER heard|unheard`).
 
 mod peers;
 
@@ -70,6 +71,8 @@ fn main() -> ExitCode {
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["peers"] => list(),
         ["peer", name, threads] => return measure(name, threads),
+        #[cfg(feature = "cli")]
+        ["plan", path, folder, heard] => plan(path, folder, *heard == "heard"),
         _ => statistics(),
     }
     ExitCode::SUCCESS
@@ -98,6 +101,15 @@ fn measure(name: &str, threads: &str) -> ExitCode {
     let items = u128::from(peer.items);
     println!("{} {} {}", elapsed / items, processor / items, peak_memory_kib().unwrap_or(0));
     ExitCode::SUCCESS
+}
+
+/// Runs a plan and prints its milliseconds by the wall clock and of processor time.
+#[cfg(feature = "cli")]
+#[expect(clippy::print_stdout, reason = "a program of its own")]
+fn plan(path: &str, folder: &str, heard: bool) {
+    let (start, processor_start) = (Instant::now(), processor_ns());
+    runtime(2).block_on(peers::told::plan(path.as_ref(), folder.as_ref(), heard));
+    println!("{} {}", start.elapsed().as_millis(), (processor_ns() - processor_start) / 1_000_000);
 }
 
 /// All peers on one thread, with criterion's own arguments.

@@ -2,9 +2,12 @@
 
 use super::{LIMIT, item};
 use fanout::gather::{EventQueue, Gather, Item, Once, Outcome, Run, RunSettings};
+use fanout::plan::{Overrides, Plan};
 use fanout::report::log::encode;
+use fanout::run::{Execution, Options};
 use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Events that may wait for the thread that writes them, as in the program.
@@ -45,6 +48,22 @@ fn write(events: &Arc<EventQueue>) {
 pub(crate) async fn unheard(items: u64) -> u64 {
     fanout::telemetry::init("warn", false, std::io::sink).expect("there is no other");
     gather(&Run::new(&RunSettings::default()), items).await
+}
+
+/// Runs a plan into a folder: with nobody who listens, or with its log written and a subscriber that takes no span.
+pub(crate) async fn plan(path: &Path, folder: &Path, told: bool) {
+    let Ok(plan) = Plan::load(path, &Overrides::default()) else { panic!("the plan has mistakes") };
+    if told {
+        fanout::telemetry::init("warn", false, std::io::sink).expect("there is no other");
+    }
+    let events = told.then_some(QUEUE);
+    let options =
+        Options { events, output_dir: Some(folder.into()), keep_results: false, ..Options::default() };
+    let execution = Execution::new(Arc::new(plan), options).await.expect("it begins");
+    let writer = execution.run().events().map(|events| std::thread::spawn(move || write(&events)));
+    let report = execution.finish().await;
+    writer.into_iter().for_each(|writer| writer.join().expect("it does not panic"));
+    assert_eq!(report.counts.submitted, report.counts.done, "all of it has to be done");
 }
 
 async fn gather(run: &Run, items: u64) -> u64 {
