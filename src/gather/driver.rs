@@ -78,8 +78,10 @@ struct Turn {
     wake: Option<Time>,
 }
 
-/// What the scheduler says to ended attempts: what they mean, how many items it has room for, whether the job stops.
+/// What the scheduler says to ended attempts: when they did, what they mean, how many items it has room for, whether the
+/// job stops.
 struct Answer<T, E> {
+    at: Time,
     judged: Vec<Judged<T, E>>,
     room: u64,
     stopped: bool,
@@ -150,9 +152,9 @@ impl<I: Intake> Driver<I> {
     /// Does everything that can be done without waiting.
     fn turn(&mut self) -> Turn {
         let told = self.take_finished();
-        let Answer { judged, room, stopped } = self.tell(told);
+        let Answer { at, judged, room, stopped } = self.tell(told);
         for judged in judged {
-            self.settle(judged);
+            self.settle(judged, at);
         }
         self.pull(room, stopped);
         let turn = self.submit(stopped);
@@ -198,13 +200,15 @@ impl<I: Intake> Driver<I> {
             };
             let judged = told.into_iter().map(judge).collect();
             let room = look_ahead.saturating_sub(scheduler.queued(*job));
-            Answer { judged, room, stopped: scheduler.stopped(*job).is_some() }
+            let stopped = scheduler.stopped(*job).is_some();
+            Answer { at: scheduler.now(), judged, room, stopped }
         })
     }
 
-    fn settle(&mut self, (index, ran, verdict): Judged<Done<I>, Fail<I>>) {
+    fn settle(&mut self, (index, ran, verdict): Judged<Done<I>, Fail<I>>, at: Time) {
         let slot = self.slot(index);
         slot.running = None;
+        slot.close(at);
         match verdict {
             Verdict::Again => slot.error = ran.error(),
             Verdict::Own(timing) => self.end(index, ran.outcome(), timing),
@@ -324,7 +328,7 @@ impl<I: Intake> Driver<I> {
         }
         let slot = self.slot(index);
         match what {
-            What::Start { attempt, lane } => self.start(item, index, attempt, lane),
+            What::Start { attempt, lane, at } => self.start(item, index, (attempt, lane, at)),
             What::Resume => slot.resume(),
             What::Ask(cause) => slot.ask(cause),
             What::Abort => slot.abort(),
@@ -341,13 +345,13 @@ impl<I: Intake> Driver<I> {
     }
 
     /// Starts an attempt as a task.
-    fn start(&mut self, item: ItemId, index: u32, number: u32, lane: u32) {
+    fn start(&mut self, item: ItemId, index: u32, (number, lane, at): (u32, u32, Time)) {
         let link = Link { run: self.run.clone(), job: self.job, item };
         let context = Context::new(number, link);
         let (timeouts, finish) = (self.timeouts, self.finish.clone());
         let slot = self.slot(index);
         slot.told = (0, 0);
-        let span = tracing::info_span!(parent: &slot.span, "attempt", n = number, lane);
+        let span = slot.opened(number, lane, at);
         let mut teller = Teller::new(index, context.clone(), finish);
         match catch(|| slot.call.attempt(context.clone())) {
             Ok(future) => {

@@ -6,7 +6,7 @@ use super::call::{Call, Ended};
 use super::context::Context;
 use super::event::{Brought, EventKind};
 use super::outcome::{Advice, Cause, Outcome, Timeout};
-use super::scheduler::{AttemptEnd, Brief, Details, Ending, ItemId, Scheduler, Verdict};
+use super::scheduler::{AttemptEnd, Brief, Details, Ending, ItemId, Scheduler, Time, Verdict};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
@@ -15,6 +15,8 @@ pub(super) struct Slot<C: Call> {
     pub(super) key: Option<Arc<str>>,
     pub(super) call: C,
     pub(super) span: tracing::Span,
+    /// That of its running attempt: open until the scheduler has heard of the end.
+    attempt: tracing::Span,
     pub(super) running: Option<(JoinHandle<()>, Context)>,
     /// It was aborted because this time was over.
     pub(super) timed_out: Option<Timeout>,
@@ -26,7 +28,21 @@ pub(super) struct Slot<C: Call> {
 
 impl<C: Call> Slot<C> {
     pub(super) fn new(number: u64, key: Option<Arc<str>>, call: C, span: tracing::Span) -> Slot<C> {
-        Slot { number, key, call, span, running: None, timed_out: None, error: None, told: (0, 0) }
+        let attempt = tracing::Span::none();
+        Slot { number, key, call, span, attempt, running: None, timed_out: None, error: None, told: (0, 0) }
+    }
+
+    /// Opens the span of an attempt. A span's own clock is read when its task is made, which is later than the start:
+    /// it says the scheduler's times, so that it agrees with the event log.
+    pub(super) fn opened(&mut self, n: u32, lane: u32, at: Time) -> tracing::Span {
+        let (started, ended) = (seconds(at), tracing::field::Empty);
+        self.attempt = tracing::info_span!(parent: &self.span, "attempt", n, lane, started, ended);
+        self.attempt.clone()
+    }
+
+    /// Closes it, where it is not closed yet.
+    pub(super) fn close(&mut self, at: Time) {
+        std::mem::replace(&mut self.attempt, tracing::Span::none()).record("ended", seconds(at));
     }
 
     /// Asks its attempt to stop. One that does not listen is aborted: it could not stop by itself.
@@ -61,6 +77,11 @@ impl<C: Call> Slot<C> {
             Ending::LastError => self.error.take().map_or(Outcome::Cancelled(Cause::Asked), Outcome::Failed),
         }
     }
+}
+
+/// Seconds since the run began, to the microsecond, as the event log has them.
+fn seconds(time: Time) -> f64 {
+    time.as_micros() as f64 / 1e6
 }
 
 /// An attempt's end as the scheduler is told of it.

@@ -10,6 +10,7 @@ mod demo;
 mod dry;
 mod errors;
 mod examples;
+mod exports;
 mod faults;
 mod fetch;
 mod full;

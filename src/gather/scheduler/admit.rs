@@ -315,7 +315,7 @@ impl Scheduler {
         if first {
             self.started_first(item);
         }
-        self.act(job, item, slot, What::Start { attempt, lane });
+        self.act(job, item, slot, What::Start { attempt, lane, at: now });
         if self.is_listening() {
             self.emit_started(item, since, attempt, lane);
         }

@@ -312,6 +312,11 @@ impl Scheduler {
         }
     }
 
+    /// The time as it was last told.
+    pub(crate) fn now(&self) -> Time {
+        self.now
+    }
+
     /// Whether anybody listens to events.
     pub(crate) fn is_listening(&self) -> bool {
         self.listening

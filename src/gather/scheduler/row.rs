@@ -70,8 +70,8 @@ pub(crate) struct Action {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
-    /// Start an attempt.
-    Start { attempt: u32, lane: u32 },
+    /// Start an attempt, which counts as started since then.
+    Start { attempt: u32, lane: u32, at: Time },
     /// Let a parent go on that waited for its children.
     Resume,
     /// Ask the running attempt to stop.
