@@ -1,3 +1,5 @@
+mod damage;
+
 use super::log::tests::event;
 use super::plain::Plain;
 use super::story::{Story, mixed, s};

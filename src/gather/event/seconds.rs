@@ -10,7 +10,9 @@ pub(super) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let seconds = f64::deserialize(from)?;
     Duration::try_from_secs_f64(seconds)
-        .map(|exact| Duration::from_micros((exact.as_nanos() as u64 + 500) / 1000))
+        .map(|exact| {
+            Duration::from_micros(u64::try_from((exact.as_nanos() + 500) / 1000).unwrap_or(u64::MAX))
+        })
         .map_err(serde::de::Error::custom)
 }
 
