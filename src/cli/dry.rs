@@ -4,6 +4,7 @@ use super::exit::Failure;
 use super::{Surroundings, say, signals};
 use crate::plan::{Job, Plan};
 use crate::run::{DryRun, Forecast, Foreseen, Options};
+use crate::secret::Redactor;
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -111,7 +112,7 @@ impl Lines {
 
     fn write(&mut self, line: &str) {
         if self.failed.is_ok() {
-            self.failed = writeln!(self.out, "{line}");
+            self.failed = writeln!(self.out, "{}", Redactor::process().redact(line));
         }
     }
 }

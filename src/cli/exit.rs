@@ -1,5 +1,6 @@
 //! Exit codes, and how a command says why it could not do its work.
 
+use crate::secret::Redactor;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -54,7 +55,7 @@ impl Failure {
     /// Says it, and gives the exit code.
     pub(super) fn report(self) -> u8 {
         // There is nowhere else to say it.
-        let _ = writeln!(io::stderr(), "fanout: {}", self.message);
+        let _ = writeln!(io::stderr(), "fanout: {}", Redactor::process().redact(&self.message));
         self.code
     }
 }

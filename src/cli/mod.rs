@@ -100,8 +100,9 @@ fn print(text: impl AsRef<[u8]>) -> Result<u8, Failure> {
     }
 }
 
-/// Says something between the views, on stderr. As with [`print`], a reader may have seen enough.
+/// Says something between the views, on stderr, without secrets. As with [`print`], a reader may have seen enough.
 fn say(text: &str) -> Result<(), Failure> {
+    let text = Redactor::process().redact(text);
     match io::stderr().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::write("stderr", &error)),
         _ => Ok(()),

@@ -292,9 +292,8 @@ impl<I: Intake> Driver<I> {
     }
 
     fn add(&mut self, item: Item<I::Call>) -> (u32, Needs) {
-        let key = item.key.as_deref();
-        let Hooks { kind, source, .. } = &self.hooks;
-        let span = tracing::info_span!(parent: &self.span, "item", kind = &**kind, source = &**source, key);
+        let (hooks, clean) = (&self.hooks, self.run.clean());
+        let span = hooks.span(&self.span, item.key.as_ref(), clean);
         let slot = Slot::new(self.submitted, item.key, item.call, span);
         self.submitted += 1;
         let index = self.free.pop().unwrap_or_else(|| {

@@ -1,8 +1,11 @@
 //! What happens in a run, as data: the core emits these from one place, in one order. Written as JSON Lines they
 //! are the run's record, and every view of a run is a pure function of them. Not here: how they are shown.
 
+mod clean;
 #[cfg(feature = "plan")]
 mod seconds;
+
+pub use clean::Clean;
 
 use super::attributes::Attributes;
 use super::info::RunInfo;

@@ -1,7 +1,7 @@
 //! Events on their way to the one who reads them: bounded, in order, and nothing is lost. A slow reader stops the
 //! intake of new items; what already runs may still add its events.
 
-use super::event::Event;
+use super::event::{Clean, Event};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 /// See the module.
 pub struct EventQueue {
     capacity: usize,
+    /// What events are cleaned by on their way out.
+    clean: Option<Clean>,
     inner: Mutex<Inner>,
     /// Told when there is something to read.
     filled: Notify,
@@ -23,9 +25,10 @@ struct Inner {
 }
 
 impl EventQueue {
-    pub(super) fn new(capacity: usize) -> EventQueue {
+    pub(super) fn new(capacity: usize, clean: Option<Clean>) -> EventQueue {
         EventQueue {
             capacity: capacity.max(1),
+            clean,
             inner: Mutex::default(),
             filled: Notify::new(),
             emptied: Notify::new(),
@@ -64,9 +67,12 @@ impl EventQueue {
             {
                 let mut inner = self.lock();
                 if !inner.waiting.is_empty() || inner.closed {
-                    let events = std::mem::take(&mut inner.waiting).into();
+                    let mut events: Vec<Event> = std::mem::take(&mut inner.waiting).into();
                     drop(inner);
                     self.emptied.notify_waiters();
+                    if let Some(clean) = &self.clean {
+                        events.iter_mut().for_each(|event| clean.event(event));
+                    }
                     return events;
                 }
             }

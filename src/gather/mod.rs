@@ -50,13 +50,13 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
-pub use attributes::{ATTRIBUTE_LENGTH, ATTRIBUTES, AttributeValue, Attributes, Clean};
+pub use attributes::{ATTRIBUTE_LENGTH, ATTRIBUTES, AttributeValue, Attributes};
 pub use builder::{DEFAULT_LOOK_AHEAD, DEFAULT_OUTCOMES, Gather, Outcomes, gather, one};
 pub use call::{Call, Ended, Item, Once};
 pub use context::{Cancel, Context, Progress};
 pub use event::{
-    Brought, Change, Counts, Event, EventKind, ItemNumber, JobNumber, LOG_VERSION, LimitUse, PhaseName,
-    Reason, Role, Wait,
+    Brought, Change, Clean, Counts, Event, EventKind, ItemNumber, JobNumber, LOG_VERSION, LimitUse,
+    PhaseName, Reason, Role, Wait,
 };
 pub use event_queue::EventQueue;
 pub use info::{JobInfo, LimitInfo, RunInfo, SourceInfo};

@@ -1,7 +1,6 @@
 //! A run: the limits, the clock and the events that its jobs have in common. Not here: what a job does (`driver`).
 
-use super::attributes::Clean;
-use super::event::{Counts, EventKind, JobNumber, Role};
+use super::event::{Clean, Counts, EventKind, JobNumber, Role};
 use super::event_queue::EventQueue;
 use super::limit::{Limit, LimitId};
 use super::outcome::Cause;
@@ -57,7 +56,7 @@ pub struct RunSettings {
     pub seed: Option<u64>,
     /// How many events may wait for their reader; `None`: nobody listens, and no event is built.
     pub events: Option<usize>,
-    /// Takes secrets out of what sources say of their attempts ([`Context::attributes`](super::Context::attributes)).
+    /// Takes secrets out of events and of the keys of spans, whatever a source or a server says.
     pub clean: Option<Clean>,
 }
 
@@ -79,7 +78,8 @@ impl Run {
     pub fn new(settings: &RunSettings) -> Run {
         let limit = Limit { rate: settings.rate, ..Limit::new("run").concurrency(settings.concurrency) };
         let seed = settings.seed.unwrap_or_else(random_seed);
-        let events = settings.events.map(|capacity| Arc::new(EventQueue::new(capacity)));
+        let events =
+            settings.events.map(|capacity| Arc::new(EventQueue::new(capacity, settings.clean.clone())));
         let scheduler = Scheduler::new(limit, settings.grace, seed, events.is_some());
         let state = Mutex::new(State { scheduler, drivers: HashMap::new(), alarm: None });
         let span = tracing::info_span!("run");

@@ -4,7 +4,7 @@ use super::attempt::Ran;
 use super::attributes::Attributes;
 use super::call::{Call, Ended};
 use super::context::Context;
-use super::event::{Brought, EventKind};
+use super::event::{Brought, Clean, EventKind};
 use super::outcome::{Advice, Cause, Outcome, Timeout};
 use super::scheduler::{AttemptEnd, Brief, Details, Ending, ItemId, Scheduler, Time, Verdict};
 use std::sync::Arc;
@@ -150,6 +150,21 @@ impl<T, E> Default for Hooks<T, E> {
 }
 
 impl<T, E> Hooks<T, E> {
+    /// The span of an item, without secrets.
+    pub(super) fn span(
+        &self,
+        job: &tracing::Span,
+        key: Option<&Arc<str>>,
+        clean: Option<&Clean>,
+    ) -> tracing::Span {
+        let mut key = key.filter(|_| !job.is_disabled()).cloned();
+        if let (Some(key), Some(clean)) = (&mut key, clean) {
+            clean.shared(key);
+        }
+        let (kind, source) = (&*self.kind, &*self.source);
+        tracing::info_span!(parent: job, "item", kind, source, key = key.as_deref())
+    }
+
     pub(super) fn end(&self, ran: &Ran<T, E>) -> AttemptEnd {
         match ran {
             Ran::Itself(Ended::Done(_)) => AttemptEnd::Done,

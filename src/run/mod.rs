@@ -205,7 +205,7 @@ impl Shared {
     fn new(plan: Arc<Plan>, options: Options, globals: Globals, outputs: Outputs) -> Shared {
         let concurrency = concurrency(&plan, &options);
         let redactor = options.redactor.clone();
-        let clean = Some(Clean::new(move |text| redactor.redact(text).into_owned()));
+        let clean = Some(Clean::new(move |text| redactor.redact(text)));
         let settings = RunSettings { concurrency, events: options.events, clean, ..RunSettings::default() };
         let run = Run::new(&settings);
         run.reserve_jobs(plan.jobs.len() as u32);

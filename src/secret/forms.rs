@@ -1,5 +1,5 @@
 //! The forms a secret may have taken on its way into a text: itself, percent-encoded, escaped as in JSON or by Debug, in
-//! any mix of these, and base64 in each of its three alignments. Not here: reading text and replacing (`redact`).
+//! any mix of these, also percent-encoded again, and base64 in each of its three alignments. Not here: reading text and replacing (`redact`).
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -96,20 +96,37 @@ fn escaped(secret: &str, text: &[u8]) -> (Option<usize>, Found) {
 }
 
 /// Whether a text begins with a character, in each of its forms.
-fn character(wanted: char, text: &[u8]) -> [Found; 4] {
+fn character(wanted: char, text: &[u8]) -> [Found; 5] {
     let mut buffer = [0; 4];
     let bytes = wanted.encode_utf8(&mut buffer).as_bytes();
-    [percent(bytes, text), exact(bytes, text), backslash(wanted, text), unicode(wanted, text)]
+    let percent = [percent(bytes, text, 0), percent_again(bytes, text)];
+    [percent[0], percent[1], exact(bytes, text), backslash(wanted, text), unicode(wanted, text)]
 }
 
-/// `%2F`, and `+` for a space.
-fn percent(bytes: &[u8], text: &[u8]) -> Found {
+/// `%252F`: encoded, and what came of it encoded again, perhaps more than once.
+fn percent_again(bytes: &[u8], text: &[u8]) -> Found {
+    let Some(code) = text.strip_prefix(b"%") else { return Found::Not };
+    let times = code.chunks(2).take_while(|pair| *pair == b"25").count();
+    if code[times * 2..] == *b"2" {
+        return Found::Cut;
+    }
+    // Of an encoded percent sign itself the last one is its own.
+    match times.saturating_sub(usize::from(bytes == b"%")) {
+        // A space that became a plus.
+        0 if bytes == b" " => percent(b"+", text, 0),
+        0 => Found::Not,
+        times => percent(bytes, text, times),
+    }
+}
+
+/// `%2F`, and `+` for a space; the percent sign encoded again so many times.
+fn percent(bytes: &[u8], text: &[u8], times: usize) -> Found {
     if bytes == b" " && text.first() == Some(&b'+') {
         return Found::Whole(1);
     }
     let mut length = 0;
     for byte in bytes {
-        let code = format!("%{byte:02x}");
+        let code = format!("%{}{byte:02x}", "25".repeat(times));
         match exact_ignoring_case(code.as_bytes(), &text[length..]) {
             Found::Whole(more) => length += more,
             other => return other,
@@ -130,7 +147,21 @@ fn backslash(wanted: char, text: &[u8]) -> Found {
         '\0' => b'0',
         _ => return Found::Not,
     };
-    exact(&[b'\\', letter], text)
+    spelled(&[b'\\', letter], text)
+}
+
+/// Each byte as it is or percent-encoded: `%5C%22` is an escaped quote that was encoded again.
+fn spelled(bytes: &[u8], text: &[u8]) -> Found {
+    let mut length = 0;
+    for byte in bytes {
+        let rest = &text[length..];
+        match [exact(&[*byte], rest), percent(&[*byte], rest, 0)] {
+            [Found::Not, Found::Not] => return Found::Not,
+            [Found::Whole(more), _] | [_, Found::Whole(more)] => length += more,
+            _ => return Found::Cut,
+        }
+    }
+    Found::Whole(length)
 }
 
 /// `\u00e9`, a surrogate pair, or Rust's `\u{e9}`.
@@ -138,10 +169,9 @@ fn unicode(wanted: char, text: &[u8]) -> Found {
     let mut units = [0; 2];
     let json: String = wanted.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect();
     let rust = format!("\\u{{{:x}}}", wanted as u32);
-    match exact_ignoring_case(json.as_bytes(), text) {
-        Found::Not => exact_ignoring_case(rust.as_bytes(), text),
-        found => found,
-    }
+    let forms =
+        [&json.replace('\\', "%5c"), &json, &rust].map(|form| exact_ignoring_case(form.as_bytes(), text));
+    forms.into_iter().find(|found| *found != Found::Not).unwrap_or(Found::Not)
 }
 
 fn exact_ignoring_case(wanted: &[u8], text: &[u8]) -> Found {

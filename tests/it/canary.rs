@@ -1,34 +1,46 @@
 //! The canary: secrets that reach the program wherever a secret may stand, with every kind of failure, and are then looked
-//! for in everything that it leaves: stdout, stderr, the event log, the spans, the outputs. Not here: what is redacted
-//! (`secret`).
+//! for in everything that it leaves: stdout, stderr, the event log and each view of it, the spans, the summary, the state,
+//! the outputs. Not here: what is redacted (`secret`).
+
+mod echo;
 
 use crate::support::clock_server::{Answer, ClockServer};
 use crate::support::command::Ended;
 use crate::support::plan::Plan;
+use crate::support::sources::SHOP_URL;
 use crate::support::{postgres, process, sshd};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use std::path::{Path, PathBuf};
 
 /// Distinct from any word, with characters that are encoded in URLs, forms, JSON and base64.
 const CANARY: &str = "c4nary/K9+x \"q&7=ü";
 
 /// The forms in which it could come out.
 fn forms() -> Vec<String> {
-    let percent: String = url::form_urlencoded::byte_serialize(CANARY.as_bytes()).collect();
-    let json = serde_json::to_string(CANARY).unwrap();
-    let login = format!("user:{CANARY}");
+    // Enough of it to be told apart, in whatever way the rest is encoded.
+    let mut forms = echoes(CANARY);
+    forms.push("c4nary".to_owned());
+    forms
+}
+
+/// The forms in which a server could say a password back.
+fn echoes(password: &str) -> Vec<String> {
+    let percent: String = url::form_urlencoded::byte_serialize(password.as_bytes()).collect();
+    let json = serde_json::to_string(password).unwrap();
     vec![
-        CANARY.to_owned(),
-        // Enough of it to be told apart, in whatever way the rest is encoded.
-        "c4nary".to_owned(),
+        password.to_owned(),
         percent.replace('+', "%20"),
         percent,
         json.trim_matches('"').to_owned(),
-        STANDARD.encode(CANARY),
-        URL_SAFE_NO_PAD.encode(CANARY),
-        STANDARD.encode(login),
+        STANDARD.encode(password),
+        URL_SAFE_NO_PAD.encode(password),
+        STANDARD.encode(format!("user:{password}")),
     ]
 }
+
+/// The folder of outputs that a server's own words may be in.
+const OUTPUTS: &str = "out/";
 
 /// Runs the plan with everything that could tell turned on, and looks for the secret in all of it.
 #[track_caller]
@@ -36,28 +48,78 @@ fn keeps(plan: &Plan, code: i32) -> Ended {
     plan.write("secret", CANARY);
     let before = plan.files();
     let collector = ClockServer::start(|_| Answer::default());
-    let fanout = plan.fanout(&["run", "plan.toml", "--events=log.jsonl", "--otlp", &collector.url("")]);
-    let ended = fanout.env("FANOUT_LOG", "trace").env("CANARY", CANARY).run();
+    let fanout = |arguments: &[&str]| {
+        let fanout = plan.fanout(arguments).env("CANARY", CANARY).env("GITHUB_STEP_SUMMARY", "summary.md");
+        postgres().into_iter().fold(fanout, |fanout, server| fanout.env(SHOP_URL, &server.url))
+    };
+    let run = ["--log", "trace", "run", "plan.toml", "--events=log.jsonl", "--otlp", &collector.url("")];
+    let ended = fanout(&run).run();
     ended.exits(code);
-    let checked = plan.fanout(&["check", "plan.toml", "--connect"]).env("CANARY", CANARY).run();
-    let described = plan.fanout(&["run", "plan.toml", "-n"]).env("CANARY", CANARY).run();
+    let checked = fanout(&["check", "plan.toml", "--connect"]).run();
+    let described = fanout(&["--log", "trace", "run", "plan.toml", "-n", "-v"]).run();
     let sent: Vec<_> = collector.visits().into_iter().map(|visit| visit.asked.body).collect();
     let sent = String::from_utf8_lossy(&sent.concat()).into_owned();
     assert!(sent.contains("fanout.attempt"), "the spans were sent");
     for form in forms() {
-        assert!(!sent.contains(&form), "the spans say {form:?}");
-        for said in [&ended, &checked, &described] {
-            assert!(!said.stdout.contains(&form), "stdout says {form:?}\n{}", said.stdout);
-            let line = said.stderr.lines().find(|line| line.contains(&form));
-            assert_eq!(line, None, "stderr says {form:?}");
-        }
-        for file in plan.files().iter().filter(|file| !before.contains(file)) {
-            let text = String::from_utf8_lossy(&plan.bytes(file)).into_owned();
-            let line = text.lines().find(|line| line.contains(&form));
-            assert_eq!(line, None, "{file} holds {form:?}");
+        let around = sent.find(&form).map(|at| sent[at..].chars().take(80).collect::<String>());
+        assert_eq!(around, None, "the spans say {form:?}");
+    }
+    [&ended, &checked, &described].into_iter().chain(&shown(plan)).for_each(says_nothing);
+    assert!(plan.files().iter().any(|file| file == "summary.md"), "{ended:?}");
+    let new = |file: &String| !before.contains(file) && !file.starts_with(OUTPUTS);
+    plan.files().into_iter().filter(new).for_each(|file| holds_nothing(&plan.path(&file)));
+    kept(plan).iter().for_each(|file| holds_nothing(file));
+    ended
+}
+
+/// Every view of the run that was recorded. Who draws them knows no secret any more.
+fn shown(plan: &Plan) -> Vec<Ended> {
+    let views = ["text", "events", "html", "trace", "junit", "files"].map(|form| vec!["show", "--as", form]);
+    let others = [
+        vec!["show", "--what-if", "limits.concurrency=2"],
+        vec!["history"],
+        vec!["history", "--json"],
+        vec!["show", "log.jsonl"],
+    ];
+    let show = |arguments: &Vec<&str>| {
+        let shown = plan.fanout(arguments).run();
+        shown.exits(0);
+        shown
+    };
+    views.iter().chain(&others).map(show).collect()
+}
+
+/// Every file of the folder of the state.
+fn kept(plan: &Plan) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![plan.home().join(".local/state/fanout")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() { &mut folders } else { &mut files }.push(entry.path());
         }
     }
-    ended
+    assert!(files.len() >= 2, "a log and a database: {files:?}");
+    files
+}
+
+#[track_caller]
+fn says_nothing(said: &Ended) {
+    for form in forms() {
+        for (name, text) in [("stdout", &said.stdout), ("stderr", &said.stderr)] {
+            let line = text.lines().find(|line| line.contains(&form));
+            assert_eq!(line, None, "{name} says {form:?}\n{}", said.command());
+        }
+    }
+}
+
+#[track_caller]
+fn holds_nothing(file: &Path) {
+    let bytes = std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let text = String::from_utf8_lossy(&bytes);
+    for form in forms() {
+        let line = text.lines().find(|line| line.contains(&form));
+        assert_eq!(line, None, "{} holds {form:?}", file.display());
+    }
 }
 
 /// A job for each place of an HTTP request where a secret may stand.

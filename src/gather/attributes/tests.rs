@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A run whose attributes lose every `secret`.
 fn run() -> Run {
-    let clean = Some(Clean::new(|text| text.replace("secret", "***")));
+    let clean = Some(Clean::new(|text| text.replace("secret", "***").into()));
     Run::new(&RunSettings { events: Some(1000), clean, ..RunSettings::default() })
 }
 

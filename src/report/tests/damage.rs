@@ -37,7 +37,7 @@ fn draw_all(events: &[Event]) {
     drawn(|timeline, out| files::files(timeline, out)).lines().for_each(|line| drop(json(line)));
     roxmltree::Document::parse(&drawn(|timeline, out| junit::junit(timeline, out))).unwrap();
     drawn(|timeline, out| github::github(timeline, out));
-    for change in ["limits.run.concurrency=2", "sources.shop.concurrency=4", "sources.api.rate=5/s"] {
+    for change in ["limits.concurrency=2", "sources.shop.concurrency=4", "sources.api.rate=5/s"] {
         // A log that lacks what a replay needs says so.
         let _ = what_if::what_if(&timeline, &[change.parse().unwrap()]);
     }

@@ -199,6 +199,11 @@ impl Drop for Running<'_> {
 }
 
 impl Ended {
+    /// What was run.
+    pub(crate) fn command(&self) -> &str {
+        &self.command
+    }
+
     /// The exit code; none if a signal ended it.
     pub(crate) fn code(&self) -> Option<i32> {
         self.status.code()
