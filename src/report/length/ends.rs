@@ -1,6 +1,7 @@
 //! Who gave back what: the ends of attempts by the limits that they took. Not here: who waited for it (`path`).
 
-use super::super::timeline::{Item, Sign, Timeline};
+use super::super::timeline::{Item, Timeline};
+use crate::gather::EventKind;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -39,8 +40,10 @@ impl<'a> Ends<'a> {
             ends.sort_by_key(|(end, (item, _))| (*end, item.place));
         }
         let mut ups: HashMap<&str, Vec<Duration>> = HashMap::new();
-        for signal in timeline.signals.iter().filter(|signal| signal.sign == Sign::Up) {
-            ups.entry(&*signal.limit).or_default().push(signal.at);
+        for moment in &timeline.moments {
+            if let EventKind::SourceUp { source } = &moment.kind {
+                ups.entry(source).or_default().push(moment.at);
+            }
         }
         Ends { by_limit, ups }
     }

@@ -16,5 +16,5 @@ use super::Timeline;
 /// Whether the log tells enough: the run came to its own end, and all of its items are kept in detail.
 fn is_whole(timeline: &Timeline) -> bool {
     let ended = timeline.ended.is_some() && timeline.stopping.is_none() && timeline.lanes > 0;
-    ended && timeline.dropped() == 0 && timeline.more_signals == 0
+    ended && timeline.dropped() == 0 && timeline.more_moments == 0
 }

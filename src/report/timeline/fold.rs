@@ -3,8 +3,8 @@
 
 use super::item::{Attempt, AttemptEnd, End, Item, PHASES};
 use super::losses::Scope;
-use super::totals::{Job, Sign, Signal, Slow, SourceUse};
-use super::{MOMENTS, SIGNALS, Timeline, WARNINGS};
+use super::totals::{Job, Slow, SourceUse};
+use super::{MOMENTS, Timeline, WARNINGS};
 use crate::gather::{
     Counts, Event, EventKind, ItemNumber, JobInfo, JobNumber, LimitInfo, LimitUse, Role, RunInfo, State, Wait,
 };
@@ -56,16 +56,10 @@ impl Timeline {
                 self.never_submitted(*job, counts);
                 self.job_ended(*job, why.clone());
             }
-            EventKind::Held { limit, duration } => {
-                self.held(limit, at.saturating_add(*duration));
-                self.signal(limit, Sign::Held(*duration));
-            }
+            EventKind::Held { limit, duration } => self.held(limit, at.saturating_add(*duration)),
             EventKind::Resized { limit, concurrency } => self.limit(limit).concurrency = Some(*concurrency),
-            EventKind::SourceUp { source } => self.signal(source, Sign::Up),
-            EventKind::SourceDown { source, why } => {
-                self.source_down(source, why);
-                self.signal(source, Sign::Down);
-            }
+            EventKind::SourceUp { .. } => {}
+            EventKind::SourceDown { source, why } => self.source_down(source, why),
             EventKind::Cancelling { job, cause } => {
                 if job.is_none() {
                     self.stopping = Some(cause.clone());
@@ -76,20 +70,18 @@ impl Timeline {
         }
     }
 
-    /// Keeps an event that is about no item and no job.
+    /// Keeps an event that is about no item; of warnings those that are kept anyway, so that they leave room.
     fn moment(&mut self, event: &Event) {
         use EventKind::{Cancelling, Held, Resized, SourceDown, SourceUp, Warning};
-        let is_moment = matches!(
-            event.kind,
-            Cancelling { .. }
-                | Held { .. }
-                | Resized { .. }
-                | SourceDown { .. }
-                | SourceUp { .. }
-                | Warning { .. }
-        );
+        let is_moment = match event.kind {
+            Warning { .. } => self.warnings.len() < WARNINGS,
+            Cancelling { .. } | Held { .. } | Resized { .. } | SourceDown { .. } | SourceUp { .. } => true,
+            _ => false,
+        };
         if is_moment && self.moments.len() < MOMENTS {
             self.moments.push(Event { at: self.now, kind: event.kind.clone() });
+        } else if is_moment {
+            self.more_moments += 1;
         }
     }
 
@@ -302,14 +294,6 @@ impl Timeline {
         match self.source_named(source) {
             Some(source) => source.down = Some(why.to_owned()),
             None => self.warned(&format!("{source} can't be used: {why}")),
-        }
-    }
-
-    fn signal(&mut self, limit: &Arc<str>, sign: Sign) {
-        if self.signals.len() < SIGNALS {
-            self.signals.push(Signal { at: self.now, limit: limit.clone(), sign });
-        } else {
-            self.more_signals += 1;
         }
     }
 

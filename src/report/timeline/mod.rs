@@ -18,7 +18,7 @@ pub use gauge::Gauge;
 pub use item::{ATTEMPTS, Attempt, AttemptEnd, End, Item, PHASES};
 pub use losses::{Loss, Losses, NAMED, REASONS, Scope};
 pub use order::{Order, Page};
-pub use totals::{Job, LIMITS, Received, SLOWEST, Sign, Signal, Slow, Slowest, SourceUse, Waited, Waits};
+pub use totals::{Job, LIMITS, Received, SLOWEST, Slow, Slowest, SourceUse, Waited, Waits};
 
 use crate::gather::{
     Cause, Counts, Event, ItemNumber, JobNumber, LimitInfo, LimitUse, Reason, Role, RunInfo,
@@ -31,10 +31,8 @@ use std::time::Duration;
 pub const DETAIL: usize = 20_000;
 /// The most warnings that are kept. Past it they are counted.
 pub const WARNINGS: usize = 100;
-/// The most events about no item that are kept with their times: the first ones.
-pub const MOMENTS: usize = 1000;
-/// The most that is kept of what sources and hosts said of themselves. Past it they are counted.
-pub const SIGNALS: usize = 10_000;
+/// The most events about no item that are kept with their times: the first ones. Past it they are counted.
+pub const MOMENTS: usize = 10_000;
 
 /// Everything that the events so far say about a run.
 #[derive(Debug, Clone, Default)]
@@ -63,12 +61,11 @@ pub struct Timeline {
     pub warnings: Vec<String>,
     /// How many more warnings there were.
     pub more_warnings: u64,
-    /// What happened to a limit, a source or the run, and when; the first [`MOMENTS`] of it.
+    /// What happened to a limit, a source or the run, and when; the first [`MOMENTS`] of it. Of warnings the first
+    /// [`WARNINGS`].
     pub moments: Vec<Event>,
-    /// What sources and hosts said of themselves, the first [`SIGNALS`] of it.
-    pub signals: Vec<Signal>,
-    /// How much more they said.
-    pub more_signals: u64,
+    /// How much more of it there was, warnings not counted.
+    pub more_moments: u64,
     /// Why the run is being stopped, if so.
     pub stopping: Option<Cause>,
     /// The number of lanes that were ever in use at once.

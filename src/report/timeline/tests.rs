@@ -173,10 +173,11 @@ fn bytes_flow_between_the_times_at_which_they_were_told() {
 fn what_is_about_no_item_is_kept_with_its_time_and_bounded() {
     let mut story = Story::new(&[("a", "http", None, true)], &[]);
     for second in 0..MOMENTS + 5 {
-        story.tell(second as f64, EventKind::Warning { message: second.to_string() });
-        story.queue(second as f64, 0, second as u64, None);
+        let at = second as f64;
+        story.tell(at, EventKind::Warning { message: second.to_string() });
+        story.tell(at, EventKind::SourceUp { source: "source:a".into() }).queue(at, 0, second as u64, None);
     }
-    let timeline = Timeline::of(&story.finish(2000.0, 0));
-    assert_eq!(timeline.moments.len(), MOMENTS);
-    assert_eq!(timeline.moments[7].at, s(7.0));
+    let timeline = Timeline::of(&story.finish(20_000.0, 0));
+    assert_eq!((timeline.moments.len(), timeline.more_moments), (MOMENTS, WARNINGS as u64 + 5));
+    assert_eq!([14, 15, MOMENTS - 1].map(|at| timeline.moments[at].at), [s(7.0), s(7.0), s(9899.0)]);
 }

@@ -139,28 +139,6 @@ pub struct SourceUse {
     pub held: Duration,
 }
 
-/// What a source or host said of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signal {
-    /// When.
-    pub at: Duration,
-    /// Its limit's name.
-    pub limit: Arc<str>,
-    /// What.
-    pub sign: Sign,
-}
-
-/// What a source can say of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sign {
-    /// It answered.
-    Up,
-    /// It can't be used.
-    Down,
-    /// It asked to be left alone for so long.
-    Held(Duration),
-}
-
 /// What is known of one job.
 #[derive(Debug, Clone)]
 pub struct Job {

@@ -126,7 +126,7 @@ impl<'a> Record<'a> {
 
 /// What a replay needs and the record of this run does not have, if so.
 fn lacks(timeline: &Timeline) -> Option<String> {
-    let dropped = timeline.dropped() + timeline.more_signals;
+    let dropped = timeline.dropped() + timeline.more_moments;
     let nested = timeline.jobs.values().find(|job| job.role == Role::Nested && !job.items.is_empty());
     let cut = timeline.items().find(|(_, item)| item.tries() as usize > item.attempts.len());
     let says_limits = timeline.items().any(|(_, item)| !item.limits.is_empty());

@@ -1,7 +1,8 @@
 //! What sources and hosts said of themselves in a run, as the replay has it: who connects, for how long, and who was
 //! told to wait. Not here: limits and items (`record`).
 
-use super::super::timeline::{Item, Sign, Timeline};
+use super::super::timeline::{Item, Timeline};
+use crate::gather::{Event, EventKind};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,12 +28,12 @@ pub(super) type Holds = HashMap<(u64, usize), (Duration, Duration)>;
 impl<'a> Signals<'a> {
     pub(super) fn of(timeline: &'a Timeline) -> Signals<'a> {
         let mut signals = Signals::default();
-        for signal in &timeline.signals {
-            let gate = signals.gates.entry(&*signal.limit).or_default();
-            match signal.sign {
-                Sign::Up => drop(gate.up.get_or_insert(signal.at)),
-                Sign::Down => drop(gate.down.insert(signal.at)),
-                Sign::Held(duration) => gate.held.push((signal.at, duration)),
+        for Event { at, kind } in &timeline.moments {
+            match kind {
+                EventKind::SourceUp { source } => drop(signals.gate(source).up.get_or_insert(*at)),
+                EventKind::SourceDown { source, .. } => drop(signals.gate(source).down.insert(*at)),
+                EventKind::Held { limit, duration } => signals.gate(limit).held.push((*at, *duration)),
+                _ => {}
             }
         }
         for (_, item) in timeline.items() {
@@ -44,6 +45,10 @@ impl<'a> Signals<'a> {
             }
         }
         signals
+    }
+
+    fn gate(&mut self, limit: &'a str) -> &mut Gate<'a> {
+        self.gates.entry(limit).or_default()
     }
 
     /// The limit that stands for an item's source: that of its limits which said something, the narrowest one.
