@@ -69,10 +69,15 @@ async fn recorded(
     (log, heed): (Log, impl FnMut(&Event) + Send + 'static),
     surroundings: &Surroundings,
 ) -> Result<(RunReport, Timeline, Result<(), Failure>), Failure> {
-    let recording = Recording::begin(&plan, overlap, surroundings).await?;
+    let mut recording = Recording::begin(&plan, overlap, surroundings).await?;
     let log = log.and(recording.sink()?);
-    let (report, shown) = match execute(Arc::new(plan), options, surroundings, log, heed).await {
-        Ok(executed) => executed,
+    let ran = async {
+        let execution = begin(Arc::new(plan), options).await?;
+        recording.began(execution.began(), surroundings).await?;
+        watch(execution, surroundings, log, heed).await
+    };
+    let (report, shown) = match ran.await {
+        Ok(ran) => ran,
         Err(failure) => {
             recording.discard().await?;
             return Err(failure);
@@ -118,10 +123,23 @@ pub(super) async fn execute(
     log: Log,
     heed: impl FnMut(&Event) + Send + 'static,
 ) -> Result<(RunReport, Shown), Failure> {
-    let execution = Execution::new(plan, options).await.map_err(|error| match error {
+    watch(begin(plan, options).await?, surroundings, log, heed).await
+}
+
+/// Starts the run's clock.
+async fn begin(plan: Arc<Plan>, options: Options) -> Result<Execution, Failure> {
+    Execution::new(plan, options).await.map_err(|error| match error {
         StartError::Secret(_) => Failure::plan(error),
         StartError::Output(_) => Failure::lost(error),
-    })?;
+    })
+}
+
+async fn watch(
+    execution: Execution,
+    surroundings: &Surroundings,
+    log: Log,
+    heed: impl FnMut(&Event) + Send + 'static,
+) -> Result<(RunReport, Shown), Failure> {
     let run = execution.run().clone();
     let viewer = Viewer::start(&run, surroundings.screen, log, heed)?;
     let report = tokio::select! {

@@ -9,6 +9,7 @@ use crate::history::{
 };
 use crate::plan::Plan;
 use crate::report::Timeline;
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// A run that is recorded, if there is a place for that.
@@ -54,27 +55,43 @@ impl Recording {
         Ok(Some(Sink { name, writer: Box::new(writer), asked_for: self.asked_for }))
     }
 
+    /// Says when the run did begin: as its log does.
+    pub(super) async fn began(
+        &mut self,
+        began: Timestamp,
+        surroundings: &Surroundings,
+    ) -> Result<(), Failure> {
+        let Some((history, record)) = &mut self.kept else { return Ok(()) };
+        let told = history.began(record, &format!("{began:.6}")).await;
+        self.or_warning(told, surroundings)
+    }
+
+    /// What can't be recorded is a failure where a record was asked for, else a warning.
+    fn or_warning(&self, told: Result<(), HistoryError>, surroundings: &Surroundings) -> Result<(), Failure> {
+        match told {
+            Err(error) if self.asked_for => Err(Failure::state(error)),
+            Err(error) => surroundings.warn(&format!("the run's record is not whole: {error}")),
+            Ok(()) => Ok(()),
+        }
+    }
+
     /// Drops the record of a run that could not begin.
     pub(super) async fn discard(self) -> Result<(), Failure> {
         let Some((mut history, record)) = self.kept else { return Ok(()) };
         history.discard(record).await.map_err(Failure::state)
     }
 
-    /// Ends the record. That it can't be written is a failure where it was asked for, else a warning.
+    /// Ends the record.
     pub(super) async fn end(
-        self,
+        mut self,
         timeline: &Timeline,
         exit: u8,
         surroundings: &Surroundings,
     ) -> Result<(), Failure> {
-        let Some((mut history, record)) = self.kept else { return Ok(()) };
+        let Some((mut history, record)) = self.kept.take() else { return Ok(()) };
         let ended = history.end(record, &ended(timeline, exit)).await;
         history.close().await;
-        match ended {
-            Err(error) if self.asked_for => Err(Failure::state(error)),
-            Err(error) => surroundings.warn(&format!("the run's record is not whole: {error}")),
-            Ok(()) => Ok(()),
-        }
+        self.or_warning(ended, surroundings)
     }
 }
 
@@ -91,7 +108,7 @@ async fn begin(
         plan: owner(plan),
         name: plan.name.clone(),
         path: plan.path.display().to_string(),
-        started: format!("{:.3}", plan.run.time),
+        started: format!("{:.6}", plan.run.time),
     };
     let record = history.begin(&begun, overlap).await?;
     Ok((history, record))

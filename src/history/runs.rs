@@ -24,7 +24,7 @@ pub struct Begun {
     pub name: String,
     /// The plan file.
     pub path: String,
-    /// When it begins: RFC 3339, UTC.
+    /// When it was asked for: RFC 3339, UTC.
     pub started: String,
 }
 
@@ -139,6 +139,17 @@ impl History {
         let insert = insert.bind(&run.started).bind(pid);
         insert.execute(&mut self.database).await.map_err(self.wrong())?;
         Ok(record)
+    }
+
+    /// Says when the run did begin, which may be long after it was asked for: it had to wait for another one, or for its
+    /// secrets.
+    pub async fn began(&mut self, record: &Record, started: &str) -> Result<(), HistoryError> {
+        for update in ["update runs set started = ? where id = ?", "update locks set since = ? where run = ?"]
+        {
+            let update = sqlx::query(update).bind(started).bind(&record.run);
+            update.execute(&mut self.database).await.map_err(self.wrong())?;
+        }
+        Ok(())
     }
 
     /// Drops the record of a run that came to nothing.

@@ -1,14 +1,14 @@
 //! What is known of a run before anything ran: the first event of its log.
 
+use super::Shared;
 use crate::gather::{JobInfo, LOG_VERSION, LimitInfo, RunInfo, SourceInfo};
 use crate::plan::{Job, Plan, PlanSource};
-use crate::secret::Redactor;
 use crate::units::Rate;
 use std::num::NonZero;
 
-/// `before`: the job that each one follows, where one goes after the other.
-pub(super) fn of(plan: &Plan, concurrency: u64, before: &[Option<usize>], redactor: &Redactor) -> RunInfo {
-    let clean = |text: String| redactor.redact(&text).into_owned();
+pub(super) fn of(shared: &Shared, concurrency: u64) -> RunInfo {
+    let Shared { plan, before, began, .. } = shared;
+    let clean = |text: String| shared.clean(&text);
     let run = limit("run".to_owned(), Some(concurrency), None);
     let named =
         plan.limits.named.iter().map(|(name, of)| limit(format!("limit:{name}"), of.concurrency, of.rate));
@@ -25,7 +25,7 @@ pub(super) fn of(plan: &Plan, concurrency: u64, before: &[Option<usize>], redact
         version: env!("CARGO_PKG_VERSION").to_owned(),
         id: plan.run.id.clone(),
         // Not the plan's own time: a plan may wait for another run of it, or say the day of an earlier one.
-        started: jiff::Timestamp::now().to_string(),
+        started: format!("{began:.6}"),
         name: plan.name.clone(),
         plan: Some((plan.path.display().to_string(), plan.digest.clone())),
         vars: vars.collect(),

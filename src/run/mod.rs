@@ -24,6 +24,7 @@ use crate::output::{Folder, OutputError};
 use crate::plan::Plan;
 use crate::secret::Redactor;
 use crate::sources::SourceError;
+use jiff::Timestamp;
 use job::Progress;
 use limits::Limits;
 use outputs::{Outputs, Owner};
@@ -111,6 +112,8 @@ struct Shared {
     plan: Arc<Plan>,
     options: Options,
     run: Run,
+    /// When the run's clock was at zero.
+    began: Timestamp,
     limits: Limits,
     outputs: Outputs,
     globals: Globals,
@@ -129,9 +132,14 @@ impl Execution {
             .expect("prepare does not panic")?;
         let shared = Shared::new(plan, options, globals, Outputs::new(folder));
         let concurrency = concurrency(&shared.plan, &shared.options);
-        let info = info::of(&shared.plan, concurrency, &shared.before, &shared.options.redactor);
+        let info = info::of(&shared, concurrency);
         shared.run.emit(EventKind::RunStarted(Box::new(info)));
         Ok(Execution { shared: Arc::new(shared) })
+    }
+
+    /// When its clock was started: the `started` of its log.
+    pub fn began(&self) -> Timestamp {
+        self.shared.began
     }
 
     /// The run in the gather layer: its events, its clock, and the way to stop it.
@@ -207,14 +215,14 @@ impl Shared {
         let redactor = options.redactor.clone();
         let clean = Some(Clean::new(move |text| redactor.redact(text)));
         let settings = RunSettings { concurrency, events: options.events, clean, ..RunSettings::default() };
-        let run = Run::new(&settings);
+        let (began, run) = (Timestamp::now(), Run::new(&settings));
         run.reserve_jobs(plan.jobs.len() as u32);
         let limits = Limits::new(&plan, &run);
         let deadline =
             options.deadline.or(plan.limits.deadline.map(Deadline::After)).and_then(Deadline::instant);
         let ends = plan.jobs.iter().map(|_| watch::Sender::new(None)).collect();
         let before = if options.sequential { one_by_one(&plan) } else { vec![None; plan.jobs.len()] };
-        Shared { plan, options, run, limits, outputs, globals, deadline, before, ends }
+        Shared { plan, options, run, began, limits, outputs, globals, deadline, before, ends }
     }
 
     /// A text without secrets.

@@ -51,6 +51,36 @@ fn a_plan_that_runs_is_not_begun_again_but_where_that_is_asked_for() {
     waits.wait().exits(0).complains("1 item: 1 done");
 }
 
+/// However long it waited for another run of its plan, or for its secrets.
+#[test]
+fn a_run_began_when_its_clock_did_in_its_log_the_history_and_the_lock() {
+    let plan = Plan::new(
+        "version = 1\nname = \"nightly\"\n[jobs.long]\nsleep = \"10m\"\n[jobs.quick]\nsleep = \"1ms\"\n",
+    );
+    let mut first = plan.fanout(&["run", "plan.toml"]).start();
+    first.until_it_says("quick");
+    let mut waits = plan.fanout(&["run", "plan.toml", "quick", "--overlap", "wait"]).start();
+    waits.until("the one that waits is there", || logs(&plan) == 2);
+    first.signal(Signal::KILL);
+    first.wait();
+    waits.wait().exits(0);
+    let mut last = plan.fanout(&["run", "plan.toml"]).start();
+    last.until_it_says("quick");
+    let listed = plan.fanout(&["history", "--json"]).run();
+    let runs: Vec<serde_json::Value> =
+        listed.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(runs.len(), 3, "one that was killed, one that waited, one that goes on");
+    let logged = |run: &serde_json::Value| -> serde_json::Value {
+        let log = plan.fanout(&["show", run["id"].as_str().unwrap(), "--as", "events"]).run();
+        serde_json::from_str(log.stdout.lines().next().unwrap()).unwrap()
+    };
+    for run in &runs {
+        assert_eq!(run["started"], logged(run)["started"]);
+    }
+    let since = format!("since {}", runs[0]["started"].as_str().unwrap());
+    plan.fanout(&["run", "plan.toml"]).run().exits(8).complains(&since);
+}
+
 #[test]
 fn what_is_recorded_is_found_by_run_plan_and_item() {
     let plan = Plan::new(SHORT);

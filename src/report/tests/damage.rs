@@ -46,7 +46,7 @@ fn draw_all(events: &[Event]) {
         otlp::encode(&[], spans.add(event));
         plain.add(event).unwrap();
     }
-    plain.finish().unwrap();
+    plain.finish().1.unwrap();
 }
 
 #[test]
