@@ -11,11 +11,13 @@ mod tests;
 pub use collector::Collector;
 pub use export::{BATCH, Exporter, FLUSH, Feed, Lost, PAUSE, QUEUE};
 
+use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Installs the process's subscriber. `filter` is `level` or `target=level,..`; with "off" nothing is installed, and
@@ -31,10 +33,19 @@ where
     if filter == "off" || filter.is_empty() {
         return Ok(());
     }
-    let layer = tracing_subscriber::fmt::layer()
+    let subscriber = tracing_subscriber::registry().with(lines(targets, color, writer));
+    subscriber.try_init().map_err(|error| error.to_string())
+}
+
+/// The layer that writes lines, with a filter of its own: what another layer wants switches on nothing for it.
+fn lines<S, W>(targets: Targets, color: bool, writer: W) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt::layer()
         .with_span_events(FmtSpan::CLOSE)
         .with_ansi(color)
         .with_writer(writer)
-        .with_filter(targets);
-    tracing_subscriber::registry().with(layer).try_init().map_err(|error| error.to_string())
+        .with_filter(targets)
 }

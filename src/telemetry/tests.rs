@@ -1,7 +1,15 @@
-use super::{BATCH, Exporter, FLUSH, Lost, PAUSE, QUEUE};
+use super::{BATCH, Exporter, FLUSH, Lost, PAUSE, QUEUE, lines};
 use std::future::pending;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use tokio::time::{Instant, sleep};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id};
+use tracing::subscriber::with_default;
+use tracing::{Subscriber, info_span, warn};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry;
 
 type Batches = Arc<Mutex<Vec<(Instant, Vec<usize>)>>>;
 
@@ -83,4 +91,51 @@ async fn what_is_refused_is_counted_with_the_last_reason() {
     (0..BATCH * 3).for_each(|n| exporter.feed().push(n));
     let lost = exporter.finish().await.unwrap();
     assert_eq!((lost.count, &*lost.why), (BATCH as u64 * 2 + 2, "no 3"));
+}
+
+/// What was written.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Counts the spans that it is told of.
+struct Counting(Arc<AtomicUsize>);
+
+impl<S: Subscriber> Layer<S> for Counting {
+    fn on_new_span(&self, _: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+#[test]
+fn what_one_layer_wants_switches_on_nothing_for_another() {
+    let (written, counted) = (Written::default(), Arc::new(AtomicUsize::new(0)));
+    let to = written.clone();
+    let warnings = || {
+        lines("warn".parse().unwrap(), false, {
+            let to = to.clone();
+            move || to.clone()
+        })
+    };
+    let tell = || info_span!("run", id = 7).in_scope(|| warn!("odd"));
+    with_default(registry().with(warnings()), || {
+        assert!(info_span!("run").is_disabled(), "nobody wants it");
+    });
+    let other = Counting(counted.clone()).with_filter(LevelFilter::INFO);
+    with_default(registry().with(warnings()).with(other), tell);
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    assert_eq!((counted.load(Relaxed), text.lines().count()), (1, 1), "{text}");
+    assert!(text.contains("odd") && !text.contains("run"), "{text}");
+    let other = Counting(counted.clone()).with_filter(LevelFilter::OFF);
+    with_default(registry().with(lines("info".parse().unwrap(), false, io::sink)).with(other), tell);
+    assert_eq!(counted.load(Relaxed), 1, "nor the other way round");
 }

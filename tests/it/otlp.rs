@@ -210,3 +210,13 @@ fn a_dead_collector_harms_nothing_and_is_said_once() {
         assert!(plan.read("log.jsonl").contains("\"run_ended\""));
     }
 }
+
+#[test]
+fn spans_are_sent_where_only_warnings_are_logged_and_none_is_written() {
+    let (server, collector) = (api(), ClockServer::start(|_| Answer::default()));
+    let plan = plan(&server);
+    let command = ["--log", "warn", "--progress", "none", "run", "plan.toml", "--otlp", &collector.url("")];
+    let ended = plan.fanout(&command).run();
+    ended.exits(1);
+    assert_eq!((attempts(&spans(&collector)).len(), &*ended.stderr), (6, ""));
+}

@@ -1,8 +1,8 @@
-//! What only a driver can get wrong: going on.
+//! What only a driver can get wrong: going on, and building what nobody reads.
 
 use crate::gather::{
-    Advice, Cause, Context, EventKind, Gather, Item, Limit, Needs, Once, REST, Retries, Run, RunSettings,
-    Stop, Timeouts,
+    Advice, Cause, Clean, Context, EventKind, Gather, Item, Limit, Needs, Once, REST, Retries, Run,
+    RunSettings, Stop, Timeouts,
 };
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -136,4 +136,22 @@ async fn the_job_that_wakes_for_all_hands_that_on_when_it_ends() {
     let all = async { tokio::join!(job(10).run(), job(30).run(), job(20).run()) };
     let (a, b, c) = timeout(Duration::from_secs(60), all).await.expect("it hangs");
     assert_eq!([a, b, c].map(|report| report.items[0].timing.ended().as_secs()), [10, 30, 20]);
+}
+
+#[tokio::test]
+async fn without_a_listener_nothing_is_described_or_cleaned() {
+    let clean = Some(Clean::new(|_| panic!("nobody listens")));
+    let run = Run::new(&RunSettings { clean, ..RunSettings::default() });
+    let item = |n: usize| {
+        let call = move |context: Context| async move {
+            context.phase("read");
+            if n == 0 { Ok(()) } else { Err(()) }
+        };
+        Item::new(call).key(n.to_string())
+    };
+    let gather = Gather::over([item(0), item(1)]).in_run(&run);
+    let gather = gather.describe(|()| panic!("nobody listens")).brought(|()| panic!("nobody listens"));
+    let report = gather.run().await;
+    assert_eq!((report.counts.done, report.counts.failed), (1, 1));
+    assert!(run.events().is_none());
 }
