@@ -144,6 +144,9 @@ pub enum EventKind {
         /// The stable name of the why, for programs: `http_status`, `sql`, `connect`, `unchanged`, `deadline`.
         #[cfg_attr(feature = "plan", serde(default, skip_serializing_if = "Option::is_none"))]
         code: Option<Arc<str>>,
+        /// What it waited for since it was queued or its last attempt ended, if it ended while it waited.
+        #[cfg_attr(feature = "plan", serde(default, skip_serializing_if = "Vec::is_empty"))]
+        waits: Vec<Wait>,
         /// What it brought.
         #[cfg_attr(feature = "plan", serde(default, skip_serializing_if = "Brought::is_nothing"))]
         brought: Brought,

@@ -152,7 +152,8 @@ impl Story {
     ) -> &mut Story {
         self.counts.add(state);
         let code = why.filter(|why| *why == "unchanged").map(Into::into);
-        self.tell(at, EventKind::ItemEnded { job, item, state, why: why.map(Into::into), code, brought })
+        let (why, waits) = (why.map(Into::into), Vec::new());
+        self.tell(at, EventKind::ItemEnded { job, item, state, why, code, waits, brought })
     }
 
     /// The last attempt and the item end well.

@@ -159,6 +159,7 @@ fn skip(shared: &Shared, index: usize, need: Arc<str>) -> JobReport {
         state: State::Skipped,
         why: Some(why.clone()),
         code: Some("need_failed".into()),
+        waits: Vec::new(),
         brought: crate::gather::Brought::default(),
     });
     shared.run.emit(EventKind::JobEnded { job, counts, why: Some(why) });

@@ -333,15 +333,29 @@ impl Scheduler {
     }
 
     fn emit_started(&mut self, item: ItemId, since: Time, attempt: u32, lane: u32) {
-        let row = &self.items[item];
-        let mut waits: Vec<Wait> = row.pause(since).into_iter().collect();
-        let queue_waits = self.queues[row.queue].waits(since, self.now);
-        waits.extend(queue_waits.into_iter().map(|wait| {
-            let key = wait.key.0 as usize;
-            wait.named(&self.keys[key].name)
-        }));
+        let (row, waits) = (&self.items[item], self.waits(item, since));
         let (job, number) = (self.jobs[row.job].number, row.number);
         self.emit(|_| EventKind::AttemptStarted { job, item: number, attempt, lane, waits });
+    }
+
+    /// What an item waited for that was queued at `since`: a pause before that, and what its queue waited for.
+    fn waits(&self, item: ItemId, since: Time) -> Vec<Wait> {
+        let row = &self.items[item];
+        let queue_waits = self.queues[row.queue].waits(since, self.now).into_iter();
+        let queue_waits = queue_waits.map(|wait| {
+            let key = wait.key.0 as usize;
+            wait.named(&self.keys[key].name)
+        });
+        row.pause(since).into_iter().chain(queue_waits).collect()
+    }
+
+    /// What an item waited for that ends now, if it does wait.
+    pub(super) fn waited(&self, item: ItemId) -> Vec<Wait> {
+        match self.items.get(item).map(|row| row.state) {
+            Some(RowState::Queued { since, resuming: false }) => self.waits(item, since),
+            Some(RowState::Pausing { .. }) => self.waits(item, self.now),
+            _ => Vec::new(),
+        }
     }
 
     /// The epoch of an item's source; the same as long as the link was not lost.

@@ -51,7 +51,6 @@ impl Scheduler {
     fn end_resting_of(&mut self, job: JobId, cause: &Cause, stop: Stop) {
         for item in self.items_of(job, Row::is_resting) {
             let ending = self.ending_for(item, cause, stop);
-            self.take_out(item);
             self.end_resting(item, ending);
         }
     }
@@ -123,7 +122,7 @@ impl Scheduler {
             if !self.items[item].is_resting() {
                 self.emit_attempt_ended(item, &AttemptEnd::Aborted, None, None);
             }
-            self.close(item, ending.state(), Brief::because(ending.why()));
+            self.close(item, ending.state(), Brief::because(ending.why()), Vec::new());
         }
     }
 
@@ -143,7 +142,6 @@ impl Scheduler {
     /// Ends an item that rests, wherever it rests.
     pub(super) fn end_waiting(&mut self, item: ItemId, cause: &Cause) {
         let ending = self.ending_for(item, cause, Stop::CancelRunning);
-        self.take_out(item);
         self.end_resting(item, ending);
     }
 
@@ -151,7 +149,6 @@ impl Scheduler {
         let Some(row) = self.items.get(item) else { return };
         if row.timing.started().is_none() {
             let limit = self.jobs[row.job].settings.timeouts.queue.unwrap_or_default();
-            self.take_out(item);
             self.end_resting(item, Ending::TimedOut(Timeout::Queue(limit)));
         }
     }
@@ -160,7 +157,6 @@ impl Scheduler {
         let Some(row) = self.items.get(item) else { return };
         let timeout = Timeout::Total(self.jobs[row.job].settings.timeouts.total.unwrap_or_default());
         if row.is_resting() {
-            self.take_out(item);
             self.end_resting(item, Ending::TimedOut(timeout));
         } else {
             let (job, slot) = (row.job, row.slot);

@@ -2,7 +2,7 @@
 
 use super::key::{Gate, GateState};
 use super::{Ending, ItemId, JobId, RowState, Scheduler, Time, Timer, Timing, What};
-use crate::gather::event::{Brought, EventKind};
+use crate::gather::event::{Brought, EventKind, Wait};
 use crate::gather::outcome::{Advice, Cause, State, Timeout};
 use crate::gather::policy::Stop;
 use std::sync::Arc;
@@ -213,12 +213,12 @@ impl Scheduler {
             Some(ending) => (ending.state(), brief.with_why(ending.why())),
             None => (end.state(), brief),
         };
-        let timing = self.close(item, state, brief);
+        let timing = self.close(item, state, brief, Vec::new());
         other.map_or(Verdict::Own(timing), |ending| Verdict::Other(ending, timing))
     }
 
     /// Removes an item that has its outcome, counts it, and asks its job's policy.
-    pub(super) fn close(&mut self, item: ItemId, state: State, brief: Brief) -> Timing {
+    pub(super) fn close(&mut self, item: ItemId, state: State, brief: Brief, waits: Vec<Wait>) -> Timing {
         let Some(row) = self.items.remove(item) else { return Timing::submitted(self.now) };
         let timing = row.timing.end(self.now);
         self.queues[row.queue].live -= 1;
@@ -228,7 +228,7 @@ impl Scheduler {
         let (number, name) = (job.number, job.settings.name.clone());
         self.emit(|_| {
             let Details { why, code, brought } = brief.details();
-            EventKind::ItemEnded { job: number, item: row.number, state, why, code, brought }
+            EventKind::ItemEnded { job: number, item: row.number, state, why, code, waits, brought }
         });
         let lost = !matches!(state, State::Done | State::Skipped);
         self.judge(row.job, lost, || label(&name, row.key.as_deref()));
@@ -246,7 +246,7 @@ impl Scheduler {
         }
     }
 
-    /// Ends an item of which nothing runs.
+    /// Ends an item of which nothing runs, wherever it rests.
     pub(super) fn end_resting(&mut self, item: ItemId, ending: Ending) {
         let Some(row) = self.items.get(item) else { return };
         let (job, slot) = (row.job, row.slot);
@@ -254,7 +254,9 @@ impl Scheduler {
         if row.timing.started().is_none() {
             self.jobs[job].queued -= 1;
         }
-        let timing = self.close(item, ending.state(), brief);
+        let waits = if self.is_listening() { self.waited(item) } else { Vec::new() };
+        self.take_out(item);
+        let timing = self.close(item, ending.state(), brief, waits);
         self.act(job, item, slot, What::End(Box::new((ending, timing))));
     }
 }

@@ -89,9 +89,10 @@ impl Data {
                 items.add(number, &job.label(item.number, item.key.as_deref()), item, &mut tables);
                 attempts.add(item, &mut tables);
                 item.attempts.iter().for_each(|attempt| {
-                    waits.add(attempt, &mut tables);
+                    waits.add(&attempt.waits, &mut tables);
                     phases.add(attempt, &mut tables);
                 });
+                waits.add(columns::last(item), &mut tables);
             }
         }
         Data {

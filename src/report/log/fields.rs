@@ -17,7 +17,7 @@ pub(super) const FIELDS: &[(&str, &[&str])] = &[
     ("progress", &["job", "item", "bytes", "rows"]),
     ("attributes", &["job", "item", "attributes"]),
     ("attempt_ended", &["job", "item", "state", "error", "retry_in"]),
-    ("item_ended", &["job", "item", "state", "why", "code", "brought"]),
+    ("item_ended", &["job", "item", "state", "why", "code", "waits", "brought"]),
     ("job_ended", &["job", "counts", "why"]),
     ("held", &["limit", "for"]),
     ("resized", &["limit", "concurrency"]),

@@ -168,10 +168,10 @@ fn item_event() -> BoxedStrategy<EventKind> {
                 retry_in
             }
         ),
-        (id, state(), prop::option::of(text()), prop::option::of(text()), brought()).prop_map(
-            |((job, item), state, why, code, brought)| {
+        (id, state(), prop::option::of(text()), prop::option::of(text()), waits(), brought()).prop_map(
+            |((job, item), state, why, code, waits, brought)| {
                 let code = code.map(Into::into);
-                EventKind::ItemEnded { job, item, state, why, code, brought }
+                EventKind::ItemEnded { job, item, state, why, code, waits, brought }
             }
         ),
     ]

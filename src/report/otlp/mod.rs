@@ -50,7 +50,7 @@ impl Spans {
     pub fn add(&mut self, event: &Event) -> Vec<Span> {
         let mut spans = Vec::new();
         match &event.kind {
-            EventKind::ItemEnded { job, item, state, why, code, brought } => {
+            EventKind::ItemEnded { job, item, state, why, code, waits, brought } => {
                 let known = self.timeline.item(*job, *item).cloned();
                 let known = known.unwrap_or_else(|| Item::new(*job, *item, None, event.at));
                 if known.running().is_some() {
@@ -59,10 +59,9 @@ impl Spans {
                     return [self.add(&Event { at: event.at, kind }), self.add(event)].concat();
                 }
                 self.timeline.add(event);
-                let (why, code, brought) = (why.clone(), code.clone(), brought.clone());
-                spans.push(
-                    self.item(&known, &End { at: self.timeline.now, state: *state, why, code, brought }),
-                );
+                let (why, code, waits, brought) = (why.clone(), code.clone(), waits.clone(), brought.clone());
+                let at = self.timeline.now;
+                spans.push(self.item(&known, &End { at, state: *state, why, code, waits, brought }));
             }
             EventKind::JobEnded { job, why, .. } => {
                 let known = self.timeline.jobs.get(job).cloned();

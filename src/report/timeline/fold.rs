@@ -48,9 +48,9 @@ impl Timeline {
                     AttemptEnd { at, state: *state, error: error.clone(), again },
                 );
             }
-            EventKind::ItemEnded { job, item, state, why, code, brought } => {
-                let (why, code, brought) = (why.clone(), code.clone(), brought.clone());
-                self.item_ended(*job, *item, End { at, state: *state, why, code, brought });
+            EventKind::ItemEnded { job, item, state, why, code, waits, brought } => {
+                let (why, code, waits, brought) = (why.clone(), code.clone(), waits.clone(), brought.clone());
+                self.item_ended(*job, *item, End { at, state: *state, why, code, waits, brought });
             }
             EventKind::JobEnded { job, counts, why } => {
                 self.never_submitted(*job, counts);

@@ -79,6 +79,8 @@ pub struct End {
     pub why: Option<String>,
     /// The stable name of the why.
     pub code: Option<Arc<str>>,
+    /// What it waited for last, if it ended while it waited.
+    pub waits: Vec<Wait>,
     /// What it brought.
     pub brought: Brought,
 }

@@ -88,7 +88,7 @@ fn a_screen_reader_is_told_each_row_in_a_sentence() {
         "sales[apac], done, waited 2.00 s for source:shop (concurrency 1), ran 1.00 s, in 2 attempts",
         "fx, 2 items",
         "fx[EUR], failed, waited 250 ms for source:rates (rate 4/s), ran 1.00 s",
-        "fx[USD], not started, waited 1.25 s",
+        "fx[USD], not started, waited 1.25 s for source:rates (rate 4/s)",
         "report, done, ran 4.00 s",
     ];
     assert_eq!(named("row")[1..], rows, "after the head");

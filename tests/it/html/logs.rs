@@ -50,7 +50,10 @@ fn life(item: u64) -> Vec<Event> {
         event(start, phase("open")),
         event(start + 31, phase("read")),
         event(start + 125, EventKind::AttemptEnded { job, item, state, error: why.clone(), retry_in: None }),
-        event(start + 125, EventKind::ItemEnded { job, item, state, why, code: None, brought }),
+        event(
+            start + 125,
+            EventKind::ItemEnded { job, item, state, why, code: None, waits: vec![], brought },
+        ),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! Where times are drawn: bars, waits, how many at once, and the part of the run that is shown.
 
-use super::{again, known, middle, number, words};
+use super::{again, known, logs, middle, number, open, render, words};
+use fanout::gather::EventKind;
 use serde_json::Value;
 
 /// A span of a row: how it is drawn, and when it begins and ends, in seconds.
@@ -41,6 +42,23 @@ fn bars_lie_where_the_log_says() {
     again(&mut page, "from=500000&to=2500000");
     let drawn = page.run("spans('sales[emea]').slice(1)");
     lies(&drawn, &EMEA[1..], (0.5, 2.5), width);
+}
+
+/// Where the log does not say what it was, nothing is drawn; how many waited is told by those whose wait is known.
+#[test]
+fn an_item_that_never_started_shows_what_it_waited_for_last_or_nothing() {
+    let Some(mut page) = known("") else { return };
+    let width = number(&page.run("box($('axis')).width"));
+    lies(&page.run("spans('fx[USD]')"), &[("wait of-rate", 0.0, 1.25)], (0.0, 4.0), width);
+    let mut silent = logs::known();
+    for event in &mut silent {
+        if let EventKind::ItemEnded { waits, .. } = &mut event.kind {
+            waits.clear();
+        }
+    }
+    let Some(mut page) = open(&render(&silent, 100), "") else { return };
+    assert_eq!(page.run("spans('fx[USD]').length"), 0);
+    assert_eq!(page.run("$('legend').textContent.includes('something else')"), false);
 }
 
 #[test]

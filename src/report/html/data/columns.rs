@@ -1,9 +1,9 @@
 //! Items, their attempts, waits and phases as columns: the n-th entries of all columns of a table are of one thing.
-//! An item says how many attempts it has, an attempt how many waits and phases; they follow in the same order. Not
-//! here: the figures of the whole run (`head`).
+//! An item says how many attempts it has, an attempt how many waits and phases; they follow in the same order, after them
+//! the waits of the item itself. Not here: the figures of the whole run (`head`).
 
 use super::{Tables, ended, micros};
-use crate::gather::{Change, State};
+use crate::gather::{Change, State, Wait};
 use crate::report::html::texts::{Number, shown};
 use crate::report::timeline::{Attempt, Item};
 use serde::Serialize;
@@ -24,6 +24,8 @@ pub(super) struct Items {
     output: Vec<Number>,
     change: Vec<Number>,
     attempts: Vec<usize>,
+    /// How many things it waited for after its last attempt.
+    waits: Vec<usize>,
 }
 
 /// The attempts of all items.
@@ -44,7 +46,7 @@ pub(super) struct Attempts {
     phases: Vec<usize>,
 }
 
-/// What attempts waited for before they started.
+/// What attempts waited for before they started, and items after the last one.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Waits {
     what: Vec<Number>,
@@ -76,6 +78,7 @@ impl Items {
         self.output.push(tables.texts.perhaps(brought.output.as_deref()));
         self.change.push(tables.texts.perhaps(brought.change.map(change)));
         self.attempts.push(item.attempts.len());
+        self.waits.push(last(item).len());
     }
 }
 
@@ -100,8 +103,8 @@ impl Attempts {
 }
 
 impl Waits {
-    pub(super) fn add(&mut self, attempt: &Attempt, tables: &mut Tables) {
-        for wait in &attempt.waits {
+    pub(super) fn add(&mut self, waits: &[Wait], tables: &mut Tables) {
+        for wait in waits {
             self.what.push(tables.what(wait));
             self.time.push(micros(wait.duration));
         }
@@ -115,6 +118,11 @@ impl Phases {
             self.after.push(micros(at.saturating_sub(attempt.start)));
         }
     }
+}
+
+/// What an item waited for last that ended while it waited.
+pub(super) fn last(item: &Item) -> &[Wait] {
+    item.end.as_ref().map_or(&[], |end| &end.waits)
 }
 
 /// What became of an output, in a word.

@@ -30,6 +30,7 @@ function readItem(data, index, next) {
   const item = { ...next.items(), index };
   for (const name of ["why", "code", "output", "change"]) item[name] = data.texts[item[name]];
   item.attempts = times(item.attempts, () => readAttempt(data, next));
+  item.waits = times(item.waits, () => readWait(data, next));
   item.source = data.jobs[item.job].source;
   item.ended = item.end !== null;
   item.end ??= data.head.wall;
@@ -46,15 +47,17 @@ function readAttempt(data, next) {
   const attempt = next.attempts();
   attempt.end = attempt.time === null ? data.head.wall : attempt.start + attempt.time;
   attempt.error = data.texts[attempt.error];
-  attempt.waits = times(attempt.waits, () => {
-    const wait = next.waits();
-    return { ...data.whats[wait.what], time: wait.time };
-  });
+  attempt.waits = times(attempt.waits, () => readWait(data, next));
   attempt.phases = times(attempt.phases, () => {
     const phase = next.phases();
     return { ...data.phase_names[phase.name], start: attempt.start + phase.after };
   });
   return attempt;
+}
+
+function readWait(data, next) {
+  const wait = next.waits();
+  return { ...data.whats[wait.what], time: wait.time };
 }
 
 /** What an item did from when it was queued to its outcome: its waits and the phases of its attempts, in order. */
@@ -67,25 +70,31 @@ function makeSpans(item) {
   const spans = [];
   let free = item.queued;
   for (const attempt of item.attempts) {
-    addWaits(spans, attempt, free);
+    addRest(spans, addWaits(spans, attempt.waits, free, attempt.start), attempt.start);
     addPhases(spans, attempt);
     free = attempt.end;
   }
   const last = item.attempts.at(-1);
-  if (item.end > free && last?.state !== null) {
-    spans.push({ reason: last?.again != null ? "retry" : "other", words: "", from: free, to: item.end });
-  }
+  if (last?.state === null) return spans;
+  const rest = addWaits(spans, item.waits, free, item.end);
+  // What an item that never started waited for is not made up where the log does not say it.
+  if (last) addRest(spans, rest, item.end, last.again === null ? "other" : "retry");
   return spans;
 }
 
-function addWaits(spans, attempt, free) {
+/** Adds waits that follow each other, and says when the last one ended. */
+function addWaits(spans, waits, free, end) {
   let from = free;
-  for (const wait of attempt.waits) {
-    const to = Math.min(from + wait.time, attempt.start);
+  for (const wait of waits) {
+    const to = Math.min(from + wait.time, end);
     spans.push({ reason: wait.reason, words: wait.words, from, to });
     from = to;
   }
-  if (attempt.start - from > ROUNDED) spans.push({ reason: "other", words: "", from, to: attempt.start });
+  return from;
+}
+
+function addRest(spans, from, to, reason = "other") {
+  if (to - from > ROUNDED) spans.push({ reason, words: "", from, to });
 }
 
 /** What lies before the first phase counts as that phase. */
@@ -118,7 +127,7 @@ function stateWords(state) {
 /** An item in one sentence, for who hears the page. */
 function spoken(item) {
   const said = [item.label, stateWords(item.state)];
-  const waits = item.attempts.flatMap((attempt) => attempt.waits);
+  const waits = [...item.attempts, item].flatMap(({ waits }) => waits);
   const longest = waits.reduce((best, wait) => (wait.time > (best?.time ?? 0) ? wait : best), null);
   if (item.waited > 0) said.push(`waited ${time(item.waited)} ${longest?.words ?? ""}`.trim());
   if (item.start !== null) said.push(`ran ${time(item.ran)}`);

@@ -102,7 +102,8 @@ function received({ bytes: size, rows }) {
 
 function tellAttempt(item, attempt, at) {
   const spans = [];
-  addWaits(spans, attempt, at > 0 ? item.attempts[at - 1].end : item.queued);
+  const free = at > 0 ? item.attempts[at - 1].end : item.queued;
+  addRest(spans, addWaits(spans, attempt.waits, free, attempt.start), attempt.start);
   addPhases(spans, attempt);
   const ran = time(attempt.end - attempt.start);
   const title = `Attempt ${attempt.number}: ${stateWords(attempt.state)} after ${ran} in lane ${attempt.lane}`;
