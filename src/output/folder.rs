@@ -3,7 +3,8 @@
 
 use super::beneath::{self, Blocked, LOOK};
 use super::part::Part;
-use super::temp::{Place, SUFFIX, Temp};
+use super::path::file_path;
+use super::temp::{Place, Temp};
 use super::{OutputError, shown};
 use crate::gather::Change;
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, accessat, fstat, openat};
@@ -91,15 +92,11 @@ impl Folder {
 
     /// Where an output goes: its folder, opened, and its name in it.
     fn place(&self, path: &Path) -> Result<Place, OutputError> {
-        let shown = self.path.join(path);
-        let bytes = path.as_os_str().as_bytes();
-        check(bytes).map_err(|why| OutputError::because("write", &shown, why))?;
-        let (folder, name) = match bytes.iter().rposition(|byte| *byte == b'/') {
-            Some(slash) => (&bytes[..slash], &bytes[slash + 1..]),
-            None => (&[][..], bytes),
-        };
-        let dir = self.dir(OsStr::from_bytes(folder))?;
-        Ok(Place { dir, name: OsStr::from_bytes(name).to_owned(), path: shown })
+        let wrong = |why| OutputError::because("write", &self.path.join(path), &format!("the path {why}"));
+        let path = file_path(path).map_err(wrong)?;
+        let dir = self.dir(path.parent().map_or(OsStr::new(""), Path::as_os_str))?;
+        let name = path.file_name().unwrap_or_default().to_owned();
+        Ok(Place { dir, name, path: self.path.join(path) })
     }
 
     /// The handle of the folder at a checked path beneath.
@@ -156,22 +153,6 @@ impl std::fmt::Debug for Folder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Folder({})", shown(&self.path))
     }
-}
-
-/// What a path beneath a folder may not be.
-fn check(path: &[u8]) -> Result<(), &'static str> {
-    for name in path.split(|byte| *byte == b'/') {
-        match name {
-            b"" => return Err("the path is empty, absolute, ends in / or holds //"),
-            b"." | b".." => return Err("the path holds . or .."),
-            name if name.contains(&0) => return Err("the path holds a NUL"),
-            _ => {}
-        }
-    }
-    if path.ends_with(SUFFIX.as_bytes()) {
-        return Err("names that end in .fanout-part are for files that are not finished");
-    }
-    Ok(())
 }
 
 impl Dir {

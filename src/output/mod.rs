@@ -17,6 +17,7 @@ mod folder;
 mod join;
 mod names;
 mod part;
+mod path;
 mod rows;
 mod temp;
 
@@ -25,6 +26,7 @@ pub use folder::{Folder, split_output};
 pub use join::Join;
 pub use names::{NameError, component, server_name, shown};
 pub use part::{Part, PartWriter};
+pub use path::{PathError, file_path};
 pub use rows::{Cell, RowError, RowFormat, RowWriter};
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use super::keys::OutputKeys;
 use super::load::Reading;
 use super::{Output, check};
 use crate::expr::{Data, Node, Problem, Scope};
+use crate::output::{PathError, file_path};
 use crate::sources::Problems;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Reads `output = "path"` or `{ file, join, mode }`.
 pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Output> {
@@ -24,9 +25,10 @@ pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Output> {
     if folder && keys.join {
         wrong("`output` is a folder, and `join` makes one file", "");
     }
-    if source.is_empty() || source.starts_with('/') || source.split('/').any(|part| part == "..") {
-        let message = format!("`output`: \"{source}\" is not below the output folder");
-        wrong(&message, "outputs are under the plan's folder; --output-dir moves them");
+    // Of a folder, a file in it stands for all.
+    let file = if folder { format!("{source}file") } else { source.clone() };
+    if let Some(why) = wrong_path(&file) {
+        wrong(&format!("`output`: \"{source}\" {why}"), path_hint(why));
     }
     let mode = keys.mode.as_deref().map(mode);
     if mode == Some(None) {
@@ -34,6 +36,20 @@ pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Output> {
     }
     let output = Output { path, folder, join: keys.join, mode: mode.flatten() };
     (problems.len() == known).then_some(output)
+}
+
+/// Why a path, as far as it is written outright, is none of an output. A home folder is not below the output folder.
+fn wrong_path(path: &str) -> Option<PathError> {
+    let is_home = path == "~" || path.starts_with("~/");
+    file_path(path).err().or(is_home.then_some(PathError::Outside))
+}
+
+fn path_hint(why: PathError) -> &'static str {
+    match why {
+        PathError::Outside => "outputs are under the plan's folder; --output-dir moves them",
+        PathError::NoFile => "a folder ends in /",
+        PathError::Nul | PathError::Unfinished => "",
+    }
 }
 
 fn keys(node: &Node, problems: &mut Problems) -> Option<OutputKeys> {
@@ -57,7 +73,7 @@ fn mode(text: &str) -> Option<u32> {
 
 /// Looks at the outputs of all jobs, and at references to jobs that keep nothing because they have one.
 pub(super) fn check(drafts: &[Draft], reading: &Reading<'_>, problems: &mut Problems) {
-    let mut taken: HashMap<String, String> = HashMap::new();
+    let mut taken = Taken::default();
     for draft in drafts {
         for name in &draft.references {
             let other = drafts.iter().find(|other| other.name == *name);
@@ -74,9 +90,7 @@ pub(super) fn check(drafts: &[Draft], reading: &Reading<'_>, problems: &mut Prob
         };
         let same = wrong_shape(draft, output, &reading.known.scope).or_else(|| {
             paths(draft, output, &reading.known.scope, &mut |label, path| match path {
-                Ok(path) => taken
-                    .insert(normal(&path), label.clone())
-                    .map(|other| format!("{label} and {other} have one output: {path}")),
+                Ok(path) => taken.claim(&label, &path),
                 Err(message) => Some(format!("`output`: {message}")),
             })
         });
@@ -120,12 +134,15 @@ fn paths(
     visit: &mut dyn FnMut(String, Result<String, String>) -> Option<String>,
 ) -> Option<String> {
     let path = |scope: &Scope| output.path.path(scope).map_err(|error| error.message);
-    if output.folder || !output.path.jobs().is_empty() || output.path.uses("secrets") {
+    if !output.path.jobs().is_empty() || output.path.uses("secrets") {
         return None;
+    }
+    if output.folder {
+        return if output.path.uses("item") { None } else { visit(draft.name.clone(), path(scope)) };
     }
     let lists = draft.operation.as_ref().is_none_or(|operation| operation.lists());
     match &draft.for_each {
-        None if lists && !output.join => None,
+        None if lists && !output.join && output.path.uses("item") => None,
         None => visit(draft.name.clone(), path(scope)),
         Some(_) if output.join => visit(draft.name.clone(), path(scope)),
         Some(each) if each.count().is_some_and(|count| count <= CHECKED) => {
@@ -138,7 +155,42 @@ fn paths(
     }
 }
 
-/// One spelling for one path.
-fn normal(path: &str) -> String {
-    path.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/")
+/// What is written by whom, as far as that is known.
+#[derive(Default)]
+struct Taken {
+    files: HashMap<PathBuf, String>,
+    /// The folders that outputs are in, each with the first that needs it.
+    folders: HashMap<PathBuf, String>,
+}
+
+impl Taken {
+    /// Takes a path for an item, or all of it that is known, which ends in `/`; or says why it can't be.
+    fn claim(&mut self, label: &str, path: &str) -> Option<String> {
+        let is_folder = path.ends_with('/');
+        let file = match file_path(if is_folder { format!("{path}file") } else { path.to_owned() }) {
+            Ok(file) => file,
+            Err(why) => return Some(format!("`output`: \"{path}\" {why}")),
+        };
+        let clash = if is_folder { None } else { self.file(label, &file) };
+        clash.or_else(|| file.ancestors().skip(1).find_map(|folder| self.folder(label, folder)))
+    }
+
+    fn file(&mut self, label: &str, path: &Path) -> Option<String> {
+        if let Some(other) = self.files.insert(path.to_owned(), label.to_owned()) {
+            return Some(format!("{label} and {other} have one output: {}", path.display()));
+        }
+        self.folders.get(path).map(|other| both(label, other, path))
+    }
+
+    fn folder(&mut self, label: &str, path: &Path) -> Option<String> {
+        if let Some(other) = self.files.get(path) {
+            return Some(both(other, label, path));
+        }
+        self.folders.entry(path.to_owned()).or_insert_with(|| label.to_owned());
+        None
+    }
+}
+
+fn both(file: &str, folder: &str, path: &Path) -> String {
+    format!("{} can't be the output of {file} and a folder for that of {folder}", path.display())
 }

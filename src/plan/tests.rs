@@ -1,6 +1,7 @@
 mod consequences;
 mod items;
 mod mistakes;
+mod outputs;
 mod schema;
 
 use super::*;

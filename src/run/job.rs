@@ -3,9 +3,9 @@
 
 use super::Shared;
 use super::feed::{self, Fed};
-use super::item::{Fetched, ItemCall};
+use super::item::{Fetched, ItemCall, Place};
 use super::limits::{retries, timeouts};
-use super::outputs::{Owner, failed};
+use super::outputs::{Owner, failed, place};
 use super::result::{JobEnd, JobReport};
 use crate::expr::{Globals, JobResult, Kept, Scope};
 use crate::gather::{
@@ -241,17 +241,16 @@ async fn begin(
 ) -> Result<JobRun, SourceError> {
     let plan = &shared.plan.jobs[index];
     let scope = Scope::new(Arc::new(Globals { jobs, ..shared.globals.clone() }));
-    let join = match &plan.output {
-        Some(output) if output.join => {
-            let path =
-                output.path.path(&scope).map_err(|error| SourceError::new("expression", error.message))?;
-            let (folder, mode) = (shared.outputs.folder()?.clone(), output.mode);
-            shared.claim(path.as_ref(), Owner { job: index as JobNumber, item: 0 })?;
+    let place = if joins(plan) { place(plan, &scope, None, None)? } else { None };
+    let join = match place {
+        Some(Place { path, mode, .. }) => {
+            let folder = shared.outputs.folder()?.clone();
+            shared.claim(&path, Owner { job: index as JobNumber, item: 0 })?;
             let open = move || Join::open(&folder, &path, mode).map_err(|error| failed(&error));
             let join = tokio::task::spawn_blocking(open).await.expect("opening does not panic")?;
             Some(Joined(Mutex::new(Some(join))))
         }
-        _ => None,
+        None => None,
     };
     let keeps = plan.output.is_none() && (shared.is_used(index) || shared.options.keep_results);
     Ok(JobRun { shared: shared.clone(), index, scope, kept_bytes: AtomicU64::new(0), join, keeps })

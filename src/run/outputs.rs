@@ -3,7 +3,7 @@
 
 use super::item::Place;
 use crate::expr::Scope;
-use crate::output::{Folder, OutputError, component, server_name};
+use crate::output::{Folder, OutputError, component, file_path, server_name, shown};
 use crate::plan::Job;
 use crate::sources::{Entry, SourceError};
 use std::collections::HashMap;
@@ -66,6 +66,8 @@ pub(super) fn place(
     if output.folder {
         path.extend(below(entry, key)?);
     }
+    let refuse = |why| SourceError::new("output", format!("output {}: the path {why}", shown(&path)));
+    let path = file_path(&path).map_err(refuse)?;
     Ok(Some(Place { format: format_of(&path), path, mode: output.mode }))
 }
 

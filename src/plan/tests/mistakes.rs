@@ -212,143 +212,16 @@ sleep = "${{ jobs.e.json }}"
 }
 
 #[test]
-fn outputs_that_would_be_one_file_are_found() {
-    insta::assert_snapshot!(errors(&jobs(r#"
-[jobs.a]
-source = "api"
-get = "x"
-output = "out/a.json"
-[jobs.b]
-source = "api"
-get = "x"
-output = "out//./a.json"
-[jobs.c]
-source = "api"
-get = "x/${{ item }}"
-for_each = ["1", "2"]
-output = "out/c.json"
-[jobs.d]
-source = "api"
-get = "x/${{ item.n }}"
-for_each = { matrix = { n = [1, 2], m = [1, 2] } }
-output = "out/${{ item.n }}.json"
-[jobs.e]
-source = "api"
-get = "x"
-output = "out/"
-[jobs.f]
-source = "api"
-get = "x/${{ item }}"
-for_each = ["..", "x"]
-output = "${{ item }}/f"
-[jobs.g]
-source = "api"
-get = "${{ jobs.a.json.url }}"
-output = "../g"
-[jobs.h]
-source = "api"
-get = "${{ jobs.a.json.url }}"
-output = { file = "h/", join = true }
-[jobs.i]
-source = "api"
-get = "${{ jobs.a.json.url }}"
-output = "${{ secrets.x }}"
-"#)), @r#"
-    plan.toml:15: job "b": b and a have one output: out//./a.json
-    plan.toml:20: job "c": all items would write one `output`
-      (use `item` in it, or { file = "..", join = true })
-    plan.toml:25: job "d": d[1,2] and d[1,1] have one output: out/1.json
-    plan.toml:29: job "e": `output` is a folder, but its results have no names of their own
-      (name the file: output = "out/${{ item }}.json")
-    plan.toml:34: job "f": `output`: a value makes ".." a part of the path of an output
-    plan.toml:37: job "g": refers to job "a", whose result goes to its `output` and is not kept
-    plan.toml:38: job "g": `output`: "../g" is not below the output folder
-      (outputs are under the plan's folder; --output-dir moves them)
-    plan.toml:41: job "h": refers to job "a", whose result goes to its `output` and is not kept
-    plan.toml:42: job "h": `output` is a folder, and `join` makes one file
-    plan.toml:45: job "i": refers to job "a", whose result goes to its `output` and is not kept
-    plan.toml:46: job "i": unknown secret `secrets.x`
-      (write x = { env = ".." } under [secrets])
-    plan.toml:46: job "i": `output` can't hold a secret
-    "#);
-}
-
-#[test]
-fn only_kept_results_can_be_referred_to() {
-    insta::assert_snapshot!(errors(&jobs(
-        r#"
-[jobs.a]
-source = "api"
-get = "x"
-output = "a.json"
-[jobs.b]
-source = "api"
-get = "${{ jobs.a.json.url }}"
-[jobs.c]
-source = "api"
-get = "${{ jobs.d.json.url }}"
-"#
-    )), @r#"
-    plan.toml:14: job "b": refers to job "a", whose result goes to its `output` and is not kept
-    plan.toml:17: job "c": unknown job "d"
-      (known: a, b)
-    "#);
-}
-
-#[test]
-fn a_format_that_rows_do_not_have_is_known_before_the_run() {
-    let text = r#"version = 1
-vars = { ending = "xml" }
-[sources.db]
-kind = "sqlite"
-path = "db"
-[jobs.a]
-source = "db"
-query = "select 1"
-output = "a.Parquet"
-[jobs.b]
-source = "db"
-query = "select :n"
-params = { n = "${{ item }}" }
-for_each = [1, 2]
-output = { file = "b/${{ item }}.xlsx", mode = "0600" }
-[jobs.c]
-source = "db"
-query_file = "*.sql"
-output = "c/"
-[jobs.d]
-source = "db"
-query = "select 1"
-output = "d.${{ vars.ending }}"
-[jobs.e]
-source = "db"
-query = "select 1"
-output = "e.csv/e"
-[jobs.f]
-source = "db"
-query = "select :n"
-params = { n = "${{ item }}" }
-for_each = { file = "names.txt" }
-output = "f.xml/${{ item }}"
-[jobs.g]
-source = "db"
-query = "select 1"
-output = "g.JSONL"
-[jobs.h]
-sleep = "1s"
-output = "h.parquet"
-"#;
-    let folder = Folder::with(&[("plan.toml", text), ("names.txt", "x.csv\n")]);
-    insta::assert_snapshot!(folder.load(&[]).err().unwrap(), @r#"
-    plan.toml:9: job "a": `output`: rows can't be written as `.parquet`
-      (let the output's name end in .csv, .json or .jsonl)
-    plan.toml:15: job "b": `output`: rows can't be written as `.xlsx`
-      (let the output's name end in .csv, .json or .jsonl)
-    plan.toml:19: job "c": `output`: rows need an output whose ending says how they are written
-      (let the output's name end in .csv, .json or .jsonl)
-    plan.toml:23: job "d": `output`: rows can't be written as `.xml`
-      (let the output's name end in .csv, .json or .jsonl)
-    plan.toml:27: job "e": `output`: rows need an output whose ending says how they are written
-      (let the output's name end in .csv, .json or .jsonl)
-    "#);
+fn what_is_repeated_of_a_plan_can_neither_drive_the_terminal_nor_fill_it() {
+    let long = "x".repeat(20_000);
+    let text = format!(
+        "[jobs.\"a\\u001b[2J\"]\nsource = \"b\\u001b\"\n\"c\\u0007\\nd\" = 1\n[jobs.{long}]\nsource = \"{long}\"\nget = '${{{{ {long} }}}}'\nneeds = \"\\u009b\\n\"\n{long} = 1\n"
+    );
+    let errors = errors(&jobs(&text));
+    assert!(!errors.chars().any(|c| c.is_control() && c != '\n'), "{errors:?}");
+    assert!(errors.lines().all(|line| line.chars().count() < 2_500), "{errors}");
+    assert!(errors.lines().all(|line| line.starts_with("plan.toml:") || line.starts_with("  (")), "{errors}");
+    for shown in ["a\\u{1b}[2J", "b\\u{1b}", "c\\u{7}\\nd", "xx…xx"] {
+        assert!(errors.contains(shown), "{shown} is not in {errors}");
+    }
 }
