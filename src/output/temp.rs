@@ -24,7 +24,7 @@ use std::time::SystemTime;
 /// How the names of temporary files end.
 pub(super) const SUFFIX: &str = ".fanout-part";
 /// The longest name of a file, in bytes.
-const LONGEST: usize = 255;
+pub(super) const LONGEST: usize = 255;
 /// How often a leftover is removed and the file made anew before somebody else is said to be busy with it.
 const TRIES: usize = 8;
 
@@ -164,22 +164,24 @@ fn permissions(mode: Option<u32>) -> Option<Mode> {
 
 /// `.NAME.fanout-part`; for a long name its start and a hash of it.
 fn temp_name(name: &OsStr) -> OsString {
-    let name = name.as_bytes();
-    let mut temp = vec![b'.'];
-    if 1 + name.len() + SUFFIX.len() <= LONGEST {
-        temp.extend_from_slice(name);
-    } else {
-        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, name);
-        let hash: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        // Cut where a letter begins: some file systems take only UTF-8.
-        let room = LONGEST - SUFFIX.len() - hash.len() - 2;
-        let cut = (0..=room).rev().find(|at| name[*at] & 0xc0 != 0x80).unwrap_or(room);
-        temp.extend_from_slice(&name[..cut]);
-        temp.push(b'~');
-        temp.extend_from_slice(hash.as_bytes());
+    let mut temp = OsString::from(".");
+    temp.push(fitted(name, LONGEST - SUFFIX.len() - 1));
+    temp.push(SUFFIX);
+    temp
+}
+
+/// A name that has room in so many bytes; in the place of a longer one its start and a hash of it.
+pub(super) fn fitted(name: &OsStr, room: usize) -> OsString {
+    let bytes = name.as_bytes();
+    if bytes.len() <= room {
+        return name.to_owned();
     }
-    temp.extend_from_slice(SUFFIX.as_bytes());
-    OsString::from_vec(temp)
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    let hash: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    // Cut where a letter begins: some file systems take only UTF-8.
+    let room = room - hash.len() - 1;
+    let cut = (0..=room).rev().find(|at| bytes[*at] & 0xc0 != 0x80).unwrap_or(room);
+    OsString::from_vec([&bytes[..cut], b"~", hash.as_bytes()].concat())
 }
 
 /// Removes what a killed run left, unless somebody holds its lock.

@@ -3,7 +3,7 @@
 
 use super::bounds::{BOUNDS, Bounds, Retries, Timeouts};
 use super::each::ForEach;
-use super::keys::{EXPECT_LATER, JOB, JobKeys, KEEP, LATER};
+use super::keys::{Allowance, EXPECT_LATER, JOB, JobKeys, KEEP, LATER};
 use super::load::{Reading, Sources};
 use super::{Job, Output, PlanSource, check, outputs, source};
 use crate::expr::{Data, Node, Problem, Table, meant, suggest};
@@ -122,6 +122,13 @@ impl Draft {
             let place = self.common.key_span("for_each");
             let problem = Problem::new(place, "a job can't list and have a `for_each`");
             problems.push(problem.hint("use `item` in what is listed, or drop one of them"));
+        }
+        let joins = self.output.as_ref().is_some_and(|output| output.join);
+        if joins && self.keys.allow_failures != Allowance::default() {
+            let place = self.common.key_span("allow_failures");
+            let message =
+                "`allow_failures` beside `join`: a joined output is there only if every item is in it";
+            problems.push(Problem::new(place, message).hint("drop one of them"));
         }
         check::no_secret(&self.common, &["output", "for_each", "key"], problems);
         if let Some(each) = self.for_each.as_ref().filter(|_| self.is_right(&["key", "duplicates"])) {

@@ -126,7 +126,15 @@ impl Step {
             }
             Step::Ended => {
                 let (state, why) = (of.outcome.state(), why(&of.outcome));
-                EventKind::ItemEnded { job, item, state, why, code: None, brought: Brought::default() }
+                EventKind::ItemEnded {
+                    job,
+                    item,
+                    state,
+                    why,
+                    code: None,
+                    waits: Vec::new(),
+                    brought: Brought::default(),
+                }
             }
         }
     }

@@ -51,7 +51,7 @@ impl Call for ItemCall {
         context: Context,
     ) -> impl Future<Output: Into<Ended<Fetched, SourceError>>> + Send + 'static {
         let job = self.job.clone();
-        let number = self.number;
+        let (label, number) = (self.label.clone(), self.number);
         let task = match &self.task {
             Task::Request(request, place) => Ok((request.clone(), place.clone())),
             Task::Broken(error) => Err(Ended::Failed(error.clone())),
@@ -59,7 +59,9 @@ impl Call for ItemCall {
         };
         async move {
             let ended = match task {
-                Ok((request, place)) => attempt(&job, number, &context, request.as_ref(), place).await,
+                Ok((request, place)) => {
+                    attempt(&job, &label, number, &context, request.as_ref(), place).await
+                }
                 Err(ended) => ended,
             };
             if let Ended::Failed(error) = &ended {
@@ -72,6 +74,7 @@ impl Call for ItemCall {
 
 async fn attempt(
     job: &Arc<JobRun>,
+    label: &Arc<str>,
     number: u64,
     context: &Context,
     request: &dyn Request,
@@ -83,7 +86,7 @@ async fn attempt(
     };
     match request.call(context, &mut sink).await {
         Ok(payload) if payload.unchanged => Ended::Skipped(Skip::Unchanged),
-        Ok(payload) => settle(job, number, context, sink, payload, place).await.into(),
+        Ok(payload) => settle(job, label, number, context, sink, payload, place).await.into(),
         Err(error) => Ended::Failed(error),
     }
 }
@@ -118,6 +121,7 @@ async fn open(
 /// Makes a result final.
 async fn settle(
     job: &Arc<JobRun>,
+    label: &Arc<str>,
     number: u64,
     context: &Context,
     sink: Sink,
@@ -131,10 +135,10 @@ async fn settle(
     let mut brought = payload.brought;
     match sink {
         Sink::File { part, .. } => {
-            let (job, modified) = (job.clone(), payload.modified);
+            let (job, label, modified) = (job.clone(), label.clone(), payload.modified);
             brought.change = context
                 .blocking(move |_| match &job.join {
-                    Some(join) => join.add(number, part).map(|()| None),
+                    Some(join) => join.add(number, &label, part).map(|()| None),
                     None => part.commit(modified).map(Some).map_err(|error| failed(&error)),
                 })
                 .await?;

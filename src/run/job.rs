@@ -39,8 +39,8 @@ impl Joined {
         self.with(|join| join.part(item))
     }
 
-    pub(super) fn add(&self, item: u64, part: Part) -> Result<(), SourceError> {
-        self.with(|join| join.add_part(item, part))
+    pub(super) fn add(&self, item: u64, label: &Arc<str>, part: Part) -> Result<(), SourceError> {
+        self.with(|join| join.add_part(item, label, part))
     }
 
     pub(super) fn skip(&self, item: u64) -> Result<(), SourceError> {

@@ -3,7 +3,7 @@
 //!
 //! The next item in order goes straight into the output's part; what comes before its turn waits in a second file
 //! beside it, the spill, so that neither memory nor open files grow with the items that wait for a slow one. The index
-//! of what waits is 32 bytes an item. The spill is emptied whenever nothing waits.
+//! of what waits is some 50 bytes an item. The spill is emptied whenever nothing waits.
 //!
 //! What joining means is told by the ending of the name:
 //! - `csv`: the header once. An item with another header is an error that names it.
@@ -18,6 +18,7 @@
 mod array;
 mod splice;
 
+use super::temp::{LONGEST, fitted};
 use super::{Folder, OutputError, Part, shown};
 use crate::gather::Change;
 use splice::Splice;
@@ -29,6 +30,8 @@ use std::time::SystemTime;
 
 /// How many bytes are read at a time.
 const CHUNK: usize = 128 * 1024;
+/// The longest name of an output, in bytes, that stands whole in the names of the files beside it.
+const LONGEST_JOINED: usize = LONGEST - ".join-item-18446744073709551615".len();
 
 /// One output of a whole job, final only if every item is in it. Removed when dropped.
 pub struct Join {
@@ -37,7 +40,7 @@ pub struct Join {
     part: Part,
     spill: Option<Part>,
     /// The items that wait in the spill.
-    waiting: BTreeMap<u64, Extent>,
+    waiting: BTreeMap<u64, Waiting>,
     /// Bytes in the spill.
     spilled: u64,
     /// The item whose turn it is.
@@ -45,6 +48,13 @@ pub struct Join {
     splice: Splice,
     /// Bytes on their way into the part.
     out: Vec<u8>,
+}
+
+/// An item that waits for its turn.
+struct Waiting {
+    /// What errors call it.
+    label: Arc<str>,
+    extent: Extent,
 }
 
 /// Where in the spill an item is.
@@ -89,20 +99,20 @@ impl Join {
         self.folder.part(self.beside(&format!("item-{item}")), Some(0o600))
     }
 
-    /// Takes the result of a finished item, by its number from 0 in the job. Blocking.
-    pub fn add_bytes(&mut self, item: u64, bytes: &[u8]) -> Result<(), OutputError> {
-        self.add(item, Brought::Bytes(bytes))
+    /// Takes the result of a finished item, by its number from 0 in the job; errors call it by its label. Blocking.
+    pub fn add_bytes(&mut self, item: u64, label: &Arc<str>, bytes: &[u8]) -> Result<(), OutputError> {
+        self.add(item, label, Brought::Bytes(bytes))
     }
 
     /// Takes the result of a finished item from its part. Blocking.
-    pub fn add_part(&mut self, item: u64, part: Part) -> Result<(), OutputError> {
+    pub fn add_part(&mut self, item: u64, label: &Arc<str>, part: Part) -> Result<(), OutputError> {
         let length = part.len()?;
-        self.add(item, Brought::Part(&part, Extent { start: 0, length }))
+        self.add(item, label, Brought::Part(&part, Extent { start: 0, length }))
     }
 
     /// Takes it that an item has nothing to add, such as one that was skipped. Blocking.
     pub fn skip(&mut self, item: u64) -> Result<(), OutputError> {
-        self.add_bytes(item, b"")
+        self.add(item, &Arc::default(), Brought::Bytes(b""))
     }
 
     /// Gives the output its final name. An error if it does not hold exactly the items 0 to `items` - 1. Blocking.
@@ -115,19 +125,19 @@ impl Join {
         self.part.commit(modified)
     }
 
-    fn add(&mut self, item: u64, brought: Brought<'_>) -> Result<(), OutputError> {
+    fn add(&mut self, item: u64, label: &Arc<str>, brought: Brought<'_>) -> Result<(), OutputError> {
         if item < self.next || self.waiting.contains_key(&item) {
             return Err(self.failed(&format!("item {item} came twice")));
         }
         if item > self.next {
-            return self.spill(item, brought);
+            return self.spill(item, label, brought);
         }
-        self.append(item, brought)?;
+        self.append(label, brought)?;
         self.catch_up()
     }
 
     /// Puts an item aside until its turn.
-    fn spill(&mut self, item: u64, brought: Brought<'_>) -> Result<(), OutputError> {
+    fn spill(&mut self, item: u64, label: &Arc<str>, brought: Brought<'_>) -> Result<(), OutputError> {
         if self.spill.is_none() {
             self.spill = Some(self.folder.part(self.beside("spill"), Some(0o600))?);
         }
@@ -140,16 +150,17 @@ impl Join {
             Ok(())
         })?;
         self.spilled = end;
-        self.waiting.insert(item, Extent { start, length: end - start });
+        let extent = Extent { start, length: end - start };
+        self.waiting.insert(item, Waiting { label: label.clone(), extent });
         Ok(())
     }
 
     /// Appends the items that waited for the one before.
     fn catch_up(&mut self) -> Result<(), OutputError> {
-        while let Some(extent) = self.waiting.remove(&self.next) {
+        while let Some(Waiting { label, extent }) = self.waiting.remove(&self.next) {
             // Taken out while it is read: an error ends the join anyway.
             let Some(spill) = self.spill.take() else { break };
-            self.append(self.next, Brought::Part(&spill, extent))?;
+            self.append(&label, Brought::Part(&spill, extent))?;
             self.spill = Some(spill);
         }
         if self.waiting.is_empty() && self.spilled > 0 {
@@ -160,10 +171,9 @@ impl Join {
     }
 
     /// Appends the item whose turn it is.
-    fn append(&mut self, item: u64, brought: Brought<'_>) -> Result<(), OutputError> {
-        let named = |path: &Path, why: String| {
-            OutputError::because("join into", path, &format!("item {item}: {why}"))
-        };
+    fn append(&mut self, label: &str, brought: Brought<'_>) -> Result<(), OutputError> {
+        let named =
+            |path: &Path, why: String| OutputError::because("join into", path, &format!("{label}: {why}"));
         let path = self.part.path();
         self.splice.check(brought).map_err(|why| named(&path, format!("not JSON: {why}")))?;
         self.splice.begin_item();
@@ -182,7 +192,7 @@ impl Join {
 
     /// The path of a file beside the output.
     fn beside(&self, what: &str) -> PathBuf {
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        let mut name = fitted(self.path.file_name().unwrap_or_default(), LONGEST_JOINED);
         name.push(format!(".join-{what}"));
         self.path.with_file_name(name)
     }

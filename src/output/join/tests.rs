@@ -20,12 +20,16 @@ fn names(folder: &Folder) -> Vec<String> {
     names
 }
 
+fn label(number: usize) -> Arc<str> {
+    format!("fx[{number}]").into()
+}
+
 /// Joins items in the order they are in.
 fn joined(name: &str, items: &[&str]) -> Result<String, OutputError> {
     let (_temp, folder) = folder();
     let mut join = Join::open(&folder, name, None)?;
     for (number, item) in items.iter().enumerate() {
-        join.add_bytes(number as u64, item.as_bytes())?;
+        join.add_bytes(number as u64, &label(number), item.as_bytes())?;
     }
     join.commit(items.len() as u64, None)?;
     Ok(fs::read_to_string(folder.path().join(name)).unwrap())
@@ -43,7 +47,7 @@ fn csv_has_its_header_once() {
 #[test]
 fn another_csv_header_is_an_error_that_names_the_item() {
     let error = joined("all.csv", &["a,b\n1,2\n", "a,c\n1,2\n"]).unwrap_err().message;
-    assert!(error.ends_with("all.csv: item 1: its header is \"a,c\", not \"a,b\""), "{error}");
+    assert!(error.ends_with("all.csv: fx[1]: its header is \"a,c\", not \"a,b\""), "{error}");
 }
 
 #[test]
@@ -99,12 +103,12 @@ fn an_item_that_is_missing_or_came_twice_makes_nothing_final() {
     let (_temp, folder) = folder();
     let open = || Join::open(&folder, "all.txt", None).unwrap();
     let mut join = open();
-    join.add_bytes(1, b"later").unwrap();
-    assert!(join.add_bytes(1, b"again").unwrap_err().message.ends_with("item 1 came twice"));
+    join.add_bytes(1, &label(1), b"later").unwrap();
+    assert!(join.add_bytes(1, &label(1), b"again").unwrap_err().message.ends_with("item 1 came twice"));
     assert!(join.commit(2, None).unwrap_err().message.ends_with("item 0 of 2 is missing"));
     let mut join = open();
-    join.add_bytes(0, b"first").unwrap();
-    assert!(join.add_bytes(0, b"again").is_err());
+    join.add_bytes(0, &label(0), b"first").unwrap();
+    assert!(join.add_bytes(0, &label(0), b"again").is_err());
     assert!(join.commit(2, None).unwrap_err().message.ends_with("item 1 of 2 is missing"));
     assert_eq!(names(&folder), Vec::<String>::new());
 }
@@ -113,13 +117,13 @@ fn an_item_that_is_missing_or_came_twice_makes_nothing_final() {
 fn the_spill_is_emptied_when_nothing_waits() {
     let (_temp, folder) = folder();
     let mut join = Join::open(&folder, "all.txt", None).unwrap();
-    join.add_bytes(1, b"b").unwrap();
-    join.add_bytes(2, b"c").unwrap();
+    join.add_bytes(1, &label(1), b"b").unwrap();
+    join.add_bytes(2, &label(2), b"c").unwrap();
     assert_eq!(names(&folder), [".all.txt.fanout-part", ".all.txt.join-spill.fanout-part"]);
     assert_eq!(join.spill.as_ref().unwrap().len().unwrap(), 2);
-    join.add_bytes(0, b"a").unwrap();
+    join.add_bytes(0, &label(0), b"a").unwrap();
     assert_eq!(join.spill.as_ref().unwrap().len().unwrap(), 0);
-    join.add_bytes(4, b"e").unwrap();
+    join.add_bytes(4, &label(4), b"e").unwrap();
     join.skip(3).unwrap();
     join.commit(5, None).unwrap();
     assert_eq!(fs::read(folder.path().join("all.txt")).unwrap(), b"abce");
@@ -140,12 +144,12 @@ proptest! {
         let mut join = Join::open(&folder, "all.bin", None).unwrap();
         for number in order {
             if in_parts & 1 << number == 0 {
-                join.add_bytes(number as u64, &item(number)).unwrap();
+                join.add_bytes(number as u64, &label(number), &item(number)).unwrap();
                 continue;
             }
             let part = join.part(number as u64).unwrap();
             part.writer().append(&item(number)).unwrap();
-            join.add_part(number as u64, part).unwrap();
+            join.add_part(number as u64, &label(number), part).unwrap();
         }
         join.commit(sizes.len() as u64, None).unwrap();
         let whole: Vec<u8> = (0..sizes.len()).flat_map(item).collect();
@@ -182,5 +186,27 @@ proptest! {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let read: Vec<String> = serde_json::from_str(&joined("all.json", &texts).unwrap()).unwrap();
         prop_assert_eq!(read, items.concat());
+    }
+}
+
+#[test]
+fn an_item_that_waited_is_named_when_its_turn_comes() {
+    let (_temp, folder) = folder();
+    let mut join = Join::open(&folder, "all.csv", None).unwrap();
+    join.add_bytes(1, &label(1), b"a,c\n1,2\n").unwrap();
+    let error = join.add_bytes(0, &label(0), b"a,b\n1,2\n").unwrap_err().message;
+    assert!(error.ends_with("all.csv: fx[1]: its header is \"a,c\", not \"a,b\""), "{error}");
+}
+
+#[test]
+fn an_output_may_have_the_longest_name_there_is() {
+    let (_temp, folder) = folder();
+    for name in ["x".repeat(255), format!("{}y", "x".repeat(254))] {
+        let mut join = Join::open(&folder, &name, None).unwrap();
+        let part = join.part(u64::MAX).unwrap();
+        join.add_bytes(1, &label(1), b"b").unwrap();
+        join.add_part(0, &label(0), part).unwrap();
+        join.commit(2, None).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), "b");
     }
 }

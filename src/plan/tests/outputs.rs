@@ -111,6 +111,16 @@ fn outputs_that_could_not_be_written_are_found() {
 }
 
 #[test]
+fn a_joined_output_allows_no_failures() {
+    let job = "[jobs.a]\nsource = 'api'\nget = 'x/${{ item }}'\nfor_each = [1, 2]\noutput = { file = 'a.json', join = true }\nallow_failures = ";
+    insta::assert_snapshot!(errors(&jobs(&format!("{job}1"))), @r#"
+    plan.toml:12: job "a": `allow_failures` beside `join`: a joined output is there only if every item is in it
+      (drop one of them)
+    "#);
+    assert_eq!(errors(&jobs(&format!("{job}0"))), "no mistake");
+}
+
+#[test]
 fn only_kept_results_can_be_referred_to() {
     insta::assert_snapshot!(errors(&jobs(
         r#"
