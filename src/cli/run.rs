@@ -191,7 +191,9 @@ fn print_results(report: &RunReport) -> Result<(), Failure> {
 
 /// `5h` from now, or the next `05:30` on this machine's clock.
 fn deadline(text: &str) -> Result<Deadline, Failure> {
-    if let Ok(Span(duration)) = text.parse::<Span>() {
+    if let Ok(Span(duration)) = text.parse::<Span>()
+        && !duration.is_zero()
+    {
         return Ok(Deadline::After(duration));
     }
     let wrong = || {

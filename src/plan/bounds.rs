@@ -71,14 +71,24 @@ pub struct RetryKeys {
 #[serde(default, deny_unknown_fields)]
 pub struct TimeoutKeys {
     /// How long an item may wait for its first start.
+    #[serde(deserialize_with = "above_zero")]
+    #[schemars(with = "Option<Span>")]
     pub queue: Option<Span>,
     /// How long a connection may take. Default 10s.
+    #[serde(deserialize_with = "above_zero")]
+    #[schemars(with = "Option<Span>")]
     pub connect: Option<Span>,
     /// How long one attempt may take.
+    #[serde(deserialize_with = "above_zero")]
+    #[schemars(with = "Option<Span>")]
     pub attempt: Option<Span>,
     /// How long an attempt may make no progress. Default 60s; none for queries, as a server that computes says nothing.
+    #[serde(deserialize_with = "above_zero")]
+    #[schemars(with = "Option<Span>")]
     pub idle: Option<Span>,
     /// How long an item may take with its repetitions.
+    #[serde(deserialize_with = "above_zero")]
+    #[schemars(with = "Option<Span>")]
     pub total: Option<Span>,
 }
 
@@ -164,4 +174,10 @@ fn retries<'de, D: Deserializer<'de>>(from: D) -> Result<Option<RetryKeys>, D::E
         }
     }
     from.deserialize_any(Either).map(Some)
+}
+
+/// A time in which something has to be done.
+pub(super) fn above_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Span>, D::Error> {
+    let span = Span::deserialize(from)?;
+    if span.0.is_zero() { Err(de::Error::custom("must be longer than zero")) } else { Ok(Some(span)) }
 }

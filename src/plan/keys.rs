@@ -1,6 +1,7 @@
 //! The keys that all sources and all jobs have in common, and their defaults. The plan's JSON Schema is made from the
 //! same structs.
 
+use super::bounds::above_zero;
 use crate::expr::{Template, Tree};
 use crate::units::{Rate, Size, Span};
 use schemars::JsonSchema;
@@ -97,6 +98,8 @@ pub(super) struct RunKeys {
     /// Items at once in the whole run. Default 1024.
     pub(super) concurrency: Option<NonZeroU64>,
     /// How long the run may take.
+    #[serde(deserialize_with = "above_zero")]
+    #[schemars(with = "Option<Span>")]
     pub(super) deadline: Option<Span>,
 }
 

@@ -171,18 +171,25 @@ pub(super) fn secrets(root: &mut Table, problems: &mut Problems) -> IndexMap<Str
     secrets
 }
 
+/// The limits of the run itself.
+const OF_RUN: [&str; 2] = ["concurrency", "deadline"];
+
 /// `[limits]` and `[limits.NAME]`.
 pub(super) fn limits(root: &mut Table, problems: &mut Problems) -> RunLimits {
     let mut named = IndexMap::new();
     let mut own = Table::empty(root.key_span("limits"));
     for (name, span, node) in section(root, "limits", problems) {
         match node.data {
+            Data::Table(_) if OF_RUN.contains(&name.as_str()) => {
+                let problem = Problem::new(span, "is the run's own, and no name for a limit");
+                problems.push(problem.hint(format!("write `{name} = ..` under [limits]")));
+            }
             Data::Table(table) => drop(named.insert(name, named_limit(span, table, problems))),
             Data::Wrong(_) => drop(named.insert(name, NamedLimit { concurrency: None, rate: None })),
             _ => own.insert(&name, span, node),
         }
     }
-    let keys: RunKeys = own.read(&["concurrency", "deadline"], problems);
+    let keys: RunKeys = own.read(&OF_RUN, problems);
     RunLimits {
         concurrency: keys.concurrency.map_or(CONCURRENCY, NonZeroU64::get),
         deadline: keys.deadline.map(|deadline| deadline.0),

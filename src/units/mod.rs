@@ -47,7 +47,7 @@ macro_rules! as_text {
         impl std::str::FromStr for $type {
             type Err = UnitError;
             fn from_str(text: &str) -> Result<$type, UnitError> {
-                $parse(text).ok_or_else(|| UnitError::new(text, $expected))
+                $parse(text).map_err(|wrong| UnitError::why(wrong, text, $expected))
             }
         }
 
@@ -126,6 +126,13 @@ as_text!(
 );
 
 impl UnitError {
+    fn why(wrong: text::Wrong, text: &str, expected: &str) -> UnitError {
+        match wrong {
+            text::Wrong::Form => UnitError::new(text, expected),
+            text::Wrong::Above(most) => UnitError { message: format!("\"{text}\" is {most}") },
+        }
+    }
+
     fn new(text: &str, expected: &str) -> UnitError {
         let bare = !text.is_empty() && text.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         let message = match bare {

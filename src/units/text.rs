@@ -18,6 +18,9 @@ const TIMES: [(&str, u128); 9] = [
 
 const SECOND: u128 = 1_000_000_000;
 
+/// The longest duration, in nanoseconds: so far every clock can count.
+const LONGEST: u128 = 100 * 365 * 86_400 * SECOND;
+
 /// Units of bytes.
 const SIZES: [(&str, u128); 10] = [
     ("B", 1),
@@ -32,7 +35,23 @@ const SIZES: [(&str, u128); 10] = [
     ("TiB", 1 << 40),
 ];
 
-pub(super) fn span(text: &str) -> Option<Span> {
+/// Why a text is no such quantity.
+pub(super) enum Wrong {
+    /// It is not written as one.
+    Form,
+    /// It is more than can be dealt with.
+    Above(&'static str),
+}
+
+pub(super) fn span(text: &str) -> Result<Span, Wrong> {
+    let total = time(text).ok_or(Wrong::Form)?;
+    let seconds = u64::try_from(total / SECOND).ok().filter(|_| total <= LONGEST);
+    let seconds = seconds.ok_or(Wrong::Above("longer than 100 years"))?;
+    Ok(Span(Duration::new(seconds, (total % SECOND) as u32)))
+}
+
+/// Nanoseconds.
+fn time(text: &str) -> Option<u128> {
     let mut rest = text.trim();
     let mut total = 0_u128;
     while !rest.is_empty() {
@@ -40,23 +59,22 @@ pub(super) fn span(text: &str) -> Option<Span> {
         total = total.checked_add(amount)?;
         rest = after.trim_start();
     }
-    (!text.trim().is_empty()).then_some(())?;
-    Some(Span(nanos(total)?))
+    (!text.trim().is_empty()).then_some(total)
 }
 
-pub(super) fn size(text: &str) -> Option<Size> {
-    let (bytes, rest) = amount(text.trim(), &SIZES)?;
-    rest.is_empty().then_some(())?;
-    u64::try_from(bytes).ok().map(Size)
+pub(super) fn size(text: &str) -> Result<Size, Wrong> {
+    let (bytes, rest) = amount(text.trim(), &SIZES).ok_or(Wrong::Form)?;
+    let bytes = u64::try_from(bytes).map_err(|_| Wrong::Above("more than 16 EiB"))?;
+    if rest.is_empty() { Ok(Size(bytes)) } else { Err(Wrong::Form) }
 }
 
-pub(super) fn rate(text: &str) -> Option<Rate> {
-    let (count, per) = text.split_once('/')?;
+pub(super) fn rate(text: &str) -> Result<Rate, Wrong> {
+    let (count, per) = text.split_once('/').ok_or(Wrong::Form)?;
     let per = per.trim();
     let per =
         if per.starts_with(|c: char| c.is_ascii_digit()) { span(per)? } else { span(&format!("1{per}"))? };
-    let count: u32 = count.trim().parse().ok()?;
-    (count > 0 && !per.0.is_zero()).then_some(Rate { count, per: per.0 })
+    let count: u32 = count.trim().parse().map_err(|_| Wrong::Form)?;
+    if count > 0 && !per.0.is_zero() { Ok(Rate { count, per: per.0 }) } else { Err(Wrong::Form) }
 }
 
 /// Reads one decimal number and its unit; what follows is given back.
@@ -78,11 +96,6 @@ fn scaled(number: &str, factor: u128) -> Option<u128> {
     let part = fraction.parse::<u128>().ok()?.checked_mul(factor)?;
     let places = 10_u128.pow(fraction.len() as u32);
     part.is_multiple_of(places).then(|| whole.checked_add(part / places))?
-}
-
-fn nanos(total: u128) -> Option<Duration> {
-    let seconds = u64::try_from(total / SECOND).ok()?;
-    Some(Duration::new(seconds, (total % SECOND) as u32))
 }
 
 pub(super) fn show_span(span: Span) -> String {

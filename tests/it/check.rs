@@ -130,6 +130,8 @@ fn what_makes_no_sense_on_the_command_line_is_a_usage_error() {
         &["fly"][..],
         &["run", "--nonsense"],
         &["run", "plan.toml", "--deadline", "soon"],
+        &["run", "plan.toml", "--deadline", "0s"],
+        &["run", "plan.toml", "--deadline", "200000000000000d"],
         &["run", "plan.toml", "nobody"],
         &["run", "plan.toml", "--var", "x"],
     ] {

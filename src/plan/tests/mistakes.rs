@@ -225,3 +225,32 @@ fn what_is_repeated_of_a_plan_can_neither_drive_the_terminal_nor_fill_it() {
         assert!(errors.contains(shown), "{shown} is not in {errors}");
     }
 }
+
+#[test]
+fn times_and_limits_that_make_no_sense_are_refused() {
+    let text = r#"version = 1
+[limits]
+deadline = "200000000000000d"
+[limits.concurrency]
+rate = "1/s"
+[jobs.a]
+sleep = "0s"
+timeout = { queue = "0s", connect = "0s", attempt = "0s", idle = "0s", total = "0s" }
+retries = { delay = "0s" }
+"#;
+    insta::assert_snapshot!(errors(text), @r#"
+    plan.toml:3: limits: `deadline`: "200000000000000d" is longer than 100 years
+    plan.toml:4: limit "concurrency": is the run's own, and no name for a limit
+      (write `concurrency = ..` under [limits])
+    plan.toml:8: job "a": `timeout.queue` must be longer than zero
+    plan.toml:8: job "a": `timeout.connect` must be longer than zero
+    plan.toml:8: job "a": `timeout.attempt` must be longer than zero
+    plan.toml:8: job "a": `timeout.idle` must be longer than zero
+    plan.toml:8: job "a": `timeout.total` must be longer than zero
+    "#);
+    insta::assert_snapshot!(errors("version = 1\nlimits.deadline = '0s'\n[jobs.a]\nsleep = '0s'"), @"plan.toml:2: limits: `deadline` must be longer than zero");
+    insta::assert_snapshot!(errors("version = 1\nlimits.deadline.rate = '1/s'\n[jobs.a]\nsleep = '0s'"), @r#"
+    plan.toml:2: limit "deadline": is the run's own, and no name for a limit
+      (write `deadline = ..` under [limits])
+    "#);
+}
