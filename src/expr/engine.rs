@@ -2,6 +2,7 @@
 //! becomes of the value (`encode`).
 
 use super::names::{self, Path};
+use super::result::RESULTS;
 use super::scope::Scope;
 use super::{ExprError, dates, suggest};
 use crate::secret::Redactor;
@@ -83,6 +84,7 @@ impl Compiled {
         let mut errors = compiled.unknown_roots();
         errors.extend(compiled.unknown_filters());
         errors.extend(compiled.unnamed_job());
+        errors.extend(compiled.unknown_results());
         if errors.is_empty() { Ok(compiled) } else { Err(errors) }
     }
 
@@ -109,6 +111,17 @@ impl Compiled {
         let unnamed = self.paths.iter().any(|path| path.root == "jobs" && path.names.is_empty());
         let error = || ExprError::new(format!("{}: a job must be named outright", quoted(&self.source)));
         unnamed.then(|| error().hint("write jobs.NAME, or jobs[\"NAME\"] for a name with a dash"))
+    }
+
+    /// What is known of a job has one of a few names.
+    fn unknown_results(&self) -> Vec<ExprError> {
+        let jobs = self.paths.iter().filter(|path| path.root == "jobs");
+        let results = jobs.filter_map(|path| Some((path.names.first()?, path.names.get(1)?)));
+        let unknown = results.filter(|(_, name)| !RESULTS.contains(&name.as_str()));
+        let error = |(job, name): (&String, &String)| {
+            self.undefined(&format!("jobs.{job}.{name}"), &suggest(name, RESULTS))
+        };
+        unknown.map(error).collect()
     }
 
     /// Its value. What it makes of a secret is a secret, which the process's redactor knows from then on.

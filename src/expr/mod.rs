@@ -84,7 +84,7 @@ fn with_hint(message: String, hint: &str) -> String {
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let far = |other: &str| strsim::damerau_levenshtein(name, other);
     let near = |distance: usize, other: &str| {
-        distance <= other.len().max(name.len()) / 3 + 1 && distance < other.len()
+        distance <= (other.len().max(name.len()) / 3).max(1) && distance < other.len()
     };
     let found = known.into_iter().map(|other| (far(other), other)).filter(|(far, other)| near(*far, other));
     found.min_by_key(|(far, _)| *far).map(|(_, other)| other)

@@ -5,6 +5,10 @@ use super::engine::ROOTS;
 use super::scope::Scope;
 use super::suggest;
 use minijinja::Value;
+use minijinja::value::ValueKind;
+
+/// The most names of a value that are looked at for a suggestion.
+const MOST_NAMES: usize = 100;
 
 /// A root and the names that follow it, as far as they are written outright.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +27,7 @@ impl Path {
             shown = format!("{shown}.{name}");
             value = here.get_attr(name).ok().filter(|value| !value.is_undefined());
             if value.is_none() {
-                return Some((shown, suggest(name, siblings(&here).iter().map(String::as_str))));
+                return Some((shown, beside(&here, name)));
             }
         }
         let hint = match self.root {
@@ -36,14 +40,21 @@ impl Path {
     }
 }
 
-fn siblings(value: &Value) -> Vec<String> {
-    value
-        .try_iter()
-        .into_iter()
-        .flatten()
-        .take(100)
-        .filter_map(|key| key.as_str().map(str::to_owned))
-        .collect()
+/// The hint for a name that a value does not have: the names it has, or that it has none.
+fn beside(value: &Value, name: &str) -> String {
+    let what = match value.kind() {
+        ValueKind::Map => {
+            let names = value.try_iter().into_iter().flatten().take(MOST_NAMES);
+            let names: Vec<String> = names.filter_map(|key| key.as_str().map(str::to_owned)).collect();
+            return suggest(name, names.iter().map(String::as_str));
+        }
+        ValueKind::String => "a string",
+        ValueKind::Number => "a number",
+        ValueKind::Bool => "true or false",
+        ValueKind::Seq | ValueKind::Iterable => "a list",
+        _ => "no table",
+    };
+    format!("what is before `.{name}` is {what}, and has no fields")
 }
 
 /// Every path that starts at one of the roots.

@@ -8,6 +8,9 @@ use serde_json::Value as Json;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+/// What there is of a job: `jobs.NAME.rows`, `.json`, `.items`.
+pub(super) const RESULTS: [&str; 3] = ["rows", "json", "items"];
+
 /// The kept result of one item.
 #[derive(Clone)]
 pub struct Kept {
@@ -66,7 +69,7 @@ impl Object for JobResult {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Str(&["rows", "json", "items"])
+        Enumerator::Str(&RESULTS)
     }
 }
 

@@ -3,7 +3,7 @@
 //! tree comes from TOML (`parse`) and becomes a struct (`read`), and what the keys mean.
 
 use super::Problem;
-use super::template::Template;
+use super::template::{SECRETS, Template};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 use std::fmt;
@@ -109,6 +109,15 @@ impl Table {
             span: self.span(),
             entries: [(to.to_owned(), entry)].into_iter().collect(),
         });
+    }
+
+    /// Tells where secrets stand in the values of these keys, which can hold none.
+    pub fn refuse_secrets(&self, keys: &[&str], problems: &mut Vec<Problem>) {
+        for (key, node) in keys.iter().filter_map(|key| Some((key, self.get(key)?))) {
+            let found = node.templates().into_iter().filter(|(template, _)| template.uses("secrets"));
+            let problem = |span| Problem::new(span, format!("`{key}` can't hold a secret")).hint(SECRETS);
+            problems.extend(found.map(|(_, span)| problem(span)));
+        }
     }
 
     /// Every template in it, with its place.

@@ -12,6 +12,10 @@ use serde::de::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 use std::sync::Arc;
 
+/// Where secrets may stand.
+pub(super) const SECRETS: &str =
+    "secrets go into: url, header, query value, form, json, body, user, password";
+
 /// A string of the plan with `${{ expression }}` in it. Deserialized from a string, or from a number, boolean, date that stands for its text.
 #[derive(Debug, Clone)]
 pub struct Template {
@@ -251,8 +255,9 @@ impl Template {
     fn refuse_secrets(&self) -> Result<(), ExprError> {
         match self.uses("secrets") {
             false => Ok(()),
-            true => Err(ExprError::new(format!("`{}`: a secret can't be used here", self.source()))
-                .hint("secrets go into: url, header, query value, form, json, body, user, password")),
+            true => {
+                Err(ExprError::new(format!("`{}`: a secret can't be used here", self.source())).hint(SECRETS))
+            }
         }
     }
 

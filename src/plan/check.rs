@@ -131,14 +131,6 @@ pub(super) fn secrets(table: &Table, reading: &Reading<'_>, problems: &mut Probl
     }
 }
 
-/// Secrets don't stand in these keys.
-pub(super) fn no_secret(table: &Table, keys: &[&str], problems: &mut Problems) {
-    for (key, node) in keys.iter().filter_map(|key| Some((key, table.get(key)?))) {
-        let found = node.templates().into_iter().filter(|(template, _)| template.uses("secrets"));
-        problems.extend(found.map(|(_, span)| Problem::new(span, format!("`{key}` can't hold a secret"))));
-    }
-}
-
 /// No job waits for itself, by way of others either. Each circle is named once, at its first job.
 pub(super) fn cycles(drafts: &[Draft], problems: &mut Problems) {
     let mut places: HashMap<&str, usize> = HashMap::new();

@@ -47,6 +47,7 @@ pub(super) fn read(
     later(&mut table, problems);
     let source = source_of(&mut table, sources, reading, problems);
     let kind = source.as_ref().and_then(|source| kinds().find(|kind| kind.name() == source.kind));
+    let written: Vec<&str> = kind.map(|kind| operations(kind, &table)).unwrap_or_default();
     check::unknown_keys(&mut table, check::job_keys(kind), problems);
     let (needs, references) = needs(&table);
     let mut draft = Draft {
@@ -66,7 +67,7 @@ pub(super) fn read(
     };
     draft.read_common(reading, problems);
     if let Some((kind, source)) = kind.zip(draft.source.as_ref()) {
-        problems.extend(one_operation(kind, &table));
+        problems.extend(one_operation(kind, &written, &table));
         draft.operation = source.source.operation(name, table, problems);
     }
     draft.check(reading, problems);
@@ -130,7 +131,7 @@ impl Draft {
                 "`allow_failures` beside `join`: a joined output is there only if every item is in it";
             problems.push(Problem::new(place, message).hint("drop one of them"));
         }
-        check::no_secret(&self.common, &["output", "for_each", "key"], problems);
+        self.common.refuse_secrets(&["output", "for_each", "key"], problems);
         if let Some(each) = self.for_each.as_ref().filter(|_| self.is_right(&["key", "duplicates"])) {
             let wrong = each.check(self.keys.key.as_ref(), self.keys.duplicates, &reading.known.scope);
             problems.extend(wrong.map(|message| Problem::new(self.common.key_span("for_each"), message)));
@@ -209,15 +210,26 @@ fn source_of(
     if table.has("source") {
         return None;
     }
-    check::unknown_keys(table, check::job_keys(None), problems);
-    let does = |kind: &&dyn Kind| kind.operations().iter().any(|operation| table.has(operation));
-    let built_in = kinds().filter(|kind| kind.built_in()).find(does);
+    let built_in = built_in(table, problems);
     if built_in.is_none() {
+        check::unknown_keys(table, check::job_keys(None), problems);
         let hint = if sources.is_empty() { String::new() } else { suggest("", names()) };
         let missing = Problem::new(table.span(), "`source` is missing: where the job does its work");
         problems.push(missing.hint(hint));
     }
     built_in.map(|kind| Arc::new(source::built_in(kind, reading, problems)))
+}
+
+/// The kind that a job without a source is of, by what it does.
+fn built_in(table: &mut Table, problems: &mut Problems) -> Option<&'static dyn Kind> {
+    let mut kinds = kinds().filter(|kind| kind.built_in());
+    kinds.find(|kind| {
+        let mut operations = kind.operations().iter();
+        operations.any(|operation| {
+            check::misspelt(table, operation, check::job_keys(None), problems);
+            table.has(operation)
+        })
+    })
 }
 
 fn bounds(table: &mut Table, reading: &Reading<'_>, problems: &mut Problems) -> Bounds {
@@ -254,19 +266,24 @@ fn item_user(table: &Table) -> Option<Range<usize>> {
     users.map(|(_, place)| place).min_by_key(|place| place.start)
 }
 
-/// Of the keys that say what to do there is exactly one.
-fn one_operation(kind: &dyn Kind, table: &Table) -> Option<Problem> {
+/// The keys in a table that say what to do.
+fn operations(kind: &dyn Kind, table: &Table) -> Vec<&'static str> {
+    kind.operations().iter().copied().filter(|key| table.has(key)).collect()
+}
+
+/// Of the keys that say what to do there is exactly one: in the table, where a key that was misspelt stands under the
+/// name that was meant, at least one; and as they are written no more.
+fn one_operation(kind: &dyn Kind, written: &[&str], table: &Table) -> Option<Problem> {
     let listed = |keys: &[&str]| keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>();
-    let there: Vec<&str> = kind.operations().iter().copied().filter(|key| table.has(key)).collect();
-    match there.as_slice() {
-        [_] => None,
-        [] => {
+    match written {
+        [] if operations(kind, table).is_empty() => {
             let keys = listed(kind.operations());
             let which = if keys.len() == 1 { keys[0].clone() } else { format!("one of {}", keys.join(", ")) };
             Some(Problem::new(table.span(), format!("needs {which}: what to do at the source")))
         }
+        [] | [_] => None,
         [_, second, ..] => {
-            let keys = listed(&there).join(" and ");
+            let keys = listed(written).join(" and ");
             Some(Problem::new(
                 table.key_span(second),
                 format!("{keys} can't stand together: a job is one operation"),

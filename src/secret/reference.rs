@@ -32,6 +32,17 @@ enum Origin {
     Template(Template),
 }
 
+impl Origin {
+    fn templates(&self) -> &[Template] {
+        match self {
+            Origin::Command(words) => words,
+            Origin::Env(one) | Origin::File(one) | Origin::Plain(one) | Origin::Template(one) => {
+                std::slice::from_ref(one)
+            }
+        }
+    }
+}
+
 impl SecretRef {
     /// Fetches it: reads the environment or file, or runs the command. Blocking. From then on the process's
     /// [`Redactor`] knows it. The error names where it was looked for, never what was found.
@@ -203,6 +214,9 @@ impl<'de> Visitor<'de> for RefVisitor {
             "plain" => Origin::Plain(entries.next_value()?),
             other => return Err(de::Error::unknown_field(other, KEYS)),
         };
+        if origin.templates().iter().any(|template| template.uses("secrets")) {
+            return Err(de::Error::custom("can't be made of another secret"));
+        }
         match entries.next_key::<String>()? {
             Some(second) => {
                 Err(de::Error::custom(format!("must be one of `{key}` and `{second}`, not both")))

@@ -227,6 +227,98 @@ fn what_is_repeated_of_a_plan_can_neither_drive_the_terminal_nor_fill_it() {
 }
 
 #[test]
+fn only_keys_that_the_job_can_have_are_suggested() {
+    insta::assert_snapshot!(errors(&jobs(r#"
+[jobs.nap]
+sleep = "1s"
+foo = 1
+[jobs.nod]
+slep = "1s"
+jsn = 1
+[jobs.a]
+source = "api"
+get = "x"
+bad = "y"
+hed = "z"
+"#)), @r#"
+    plan.toml:10: job "nap": unknown key `foo`
+      (known: source, output, for_each, key, duplicates, needs, min_items, allow_failures, policy, keep, concurrency, rate, limit, retries, timeout, sleep)
+    plan.toml:12: job "nod": unknown key `slep`
+      (did you mean `sleep`?)
+    plan.toml:13: job "nod": unknown key `jsn`
+      (known: source, output, for_each, key, duplicates, needs, min_items, allow_failures, policy, keep, concurrency, rate, limit, retries, timeout, sleep)
+    plan.toml:17: job "a": unknown key `bad`
+      (known: source, output, for_each, key, duplicates, needs, min_items, allow_failures, policy, keep, concurrency, rate, limit, retries, timeout, get, head, post, put, patch, delete, params, headers, json, form, body, expect, max_bytes)
+    plan.toml:18: job "a": unknown key `hed`
+      (did you mean `head`?)
+    "#);
+}
+
+#[test]
+fn what_has_no_fields_is_said() {
+    let text = r#"version = 1
+vars = { x = "1", n = 2, t = { day = 1 }, l = [1] }
+[jobs.a]
+sleep = "${{ vars.x.y }}"
+[jobs.b]
+sleep = "${{ vars.n.y }}${{ vars.l.y }}${{ vars.t.dya }}"
+[jobs.c]
+sleep = "${{ jobs.a.jsn }}"
+"#;
+    insta::assert_snapshot!(errors(text), @r#"
+    plan.toml:4: job "a": `vars.x.y` is not defined
+      (what is before `.y` is a string, and has no fields)
+    plan.toml:6: job "b": `vars.n.y` is not defined
+      (what is before `.y` is a number, and has no fields)
+    plan.toml:6: job "b": `vars.l.y` is not defined
+      (what is before `.y` is a list, and has no fields)
+    plan.toml:6: job "b": `vars.t.dya` is not defined
+      (did you mean `day`?)
+    plan.toml:8: job "c": `jobs.a.jsn` is not defined
+      (did you mean `json`?)
+    "#);
+}
+
+#[test]
+fn a_secret_stands_only_where_one_may() {
+    let text = r#"version = 1
+[secrets]
+key = { plain = "hunter2" }
+[sources.db]
+kind = "sqlite"
+path = "db"
+[sources.files]
+kind = "sftp"
+host = "h"
+password = { env = "${{ secrets.key }}" }
+[jobs.a]
+source = "db"
+query = "select :k"
+params = { k = "${{ secrets.key }}" }
+[jobs.b]
+sleep = "${{ secrets.key }}"
+[jobs.c]
+source = "files"
+fetch = "/${{ secrets.key }}"
+[jobs.d]
+sleep = "${{ secrets.kye }}"
+"#;
+    insta::assert_snapshot!(errors(text), @r#"
+    plan.toml:10: source "files": `password` can't be made of another secret
+    plan.toml:14: job "a": `params` can't hold a secret
+      (secrets go into: url, header, query value, form, json, body, user, password)
+    plan.toml:16: job "b": `sleep` can't hold a secret
+      (secrets go into: url, header, query value, form, json, body, user, password)
+    plan.toml:19: job "c": `fetch` can't hold a secret
+      (secrets go into: url, header, query value, form, json, body, user, password)
+    plan.toml:21: job "d": unknown secret `secrets.kye`
+      (did you mean `key`?)
+    plan.toml:21: job "d": `sleep` can't hold a secret
+      (secrets go into: url, header, query value, form, json, body, user, password)
+    "#);
+}
+
+#[test]
 fn times_and_limits_that_make_no_sense_are_refused() {
     let text = r#"version = 1
 [limits]

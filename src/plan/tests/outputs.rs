@@ -61,6 +61,7 @@ output = "${{ secrets.x }}"
     plan.toml:46: job "i": unknown secret `secrets.x`
       (write x = { env = ".." } under [secrets])
     plan.toml:46: job "i": `output` can't hold a secret
+      (secrets go into: url, header, query value, form, json, body, user, password)
     "#);
 }
 

@@ -72,6 +72,7 @@ impl Source for SftpSource {
     }
 
     fn operation(&self, _: &str, mut table: Table, problems: &mut Problems) -> Option<Box<dyn Operation>> {
+        table.refuse_secrets(&["fetch"], problems);
         let keys: Keys = table.read(super::settings::JOB_KEYS, problems);
         let path = keys.fetch?;
         if let Some(Err(why)) = path.literal().map(Wanted::parse) {

@@ -73,6 +73,7 @@ impl Source for Here {
     }
 
     fn operation(&self, _: &str, mut keys: Table, problems: &mut Problems) -> Option<Box<dyn Operation>> {
+        keys.refuse_secrets(&["sleep"], problems);
         let duration = keys.read::<Keys>(&["sleep"], problems).sleep?;
         if let Some(Err(error)) = duration.literal().map(str::parse::<Span>) {
             problems.push(Problem::new(keys.key_span("sleep"), format!("`sleep`: {error}")));

@@ -78,6 +78,7 @@ pub(super) fn operation(
     mut table: Table,
     problems: &mut Problems,
 ) -> Option<Box<dyn Operation>> {
+    table.refuse_secrets(&["query_file", "params"], problems);
     let keys: Keys = table.read(KEYS, problems);
     let mut wrong = |key: &str, why: String| problems.push(Problem::new(table.key_span(key), why));
     if keys.write.is_some() && keys.write == keys.read_only {
