@@ -107,7 +107,7 @@ async fn begin(
         id: plan.run.id.clone(),
         plan: owner(plan),
         name: plan.name.clone(),
-        path: plan.path.display().to_string(),
+        path: file(plan),
         started: format!("{:.6}", plan.run.time),
     };
     let record = history.begin(&begun, overlap).await?;
@@ -118,6 +118,10 @@ fn owner(plan: &Plan) -> String {
     if plan.named {
         return plan.name.clone();
     }
+    file(plan)
+}
+
+fn file(plan: &Plan) -> String {
     plan.path.canonicalize().unwrap_or_else(|_| plan.path.clone()).display().to_string()
 }
 

@@ -17,8 +17,10 @@ const BUSY: Duration = Duration::from_secs(10);
 const TABLE: &str = "_sqlx_migrations";
 
 /// All changes of the schema, in order. One that has landed is never changed.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "runs", include_str!("../../migrations/sqlite/0001_runs.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "runs", include_str!("../../migrations/sqlite/0001_runs.sql")),
+    (2, "locks", include_str!("../../migrations/sqlite/0002_locks.sql")),
+];
 
 impl History {
     /// Opens the state in this folder, and makes what is missing. Only its owner can read it.

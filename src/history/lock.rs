@@ -1,7 +1,8 @@
 //! One run of a plan at a time.
 
-use super::record::{Record, is_held, wait_for};
-use super::{History, HistoryError, Overlap};
+use super::record::{is_held, wait_for};
+use super::{Begun, History, HistoryError, Overlap};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 use std::fmt;
 
@@ -27,12 +28,9 @@ impl fmt::Display for Holder {
 }
 
 impl History {
-    /// Makes a run the one of its plan, if `overlap` asks for that.
-    pub(super) async fn hold(&mut self, wanted: &Holder, overlap: Overlap) -> Result<(), HistoryError> {
-        if overlap == Overlap::Allow {
-            return Ok(());
-        }
-        while let Some(holder) = self.try_hold(wanted).await? {
+    /// Makes a run known; if `overlap` asks for that, only when no other of its plan goes on.
+    pub(super) async fn enter(&mut self, run: &Begun, overlap: Overlap) -> Result<(), HistoryError> {
+        while let Some(holder) = self.try_enter(run, overlap).await? {
             if overlap == Overlap::Refuse {
                 return Err(HistoryError::Held(holder));
             }
@@ -42,39 +40,36 @@ impl History {
         Ok(())
     }
 
-    /// Takes the lock, or says who has it.
-    async fn try_hold(&mut self, wanted: &Holder) -> Result<Option<Holder>, HistoryError> {
+    /// Makes it known, or says who goes on.
+    async fn try_enter(&mut self, run: &Begun, overlap: Overlap) -> Result<Option<Holder>, HistoryError> {
         let (wrong, logs) = (self.wrong(), self.logs());
         let mut transaction = self.database.begin_with("begin immediate").await.map_err(&wrong)?;
-        let holder = holder(&mut transaction, &wanted.plan).await.map_err(&wrong)?;
-        let holder = holder.filter(|holder| is_held(&logs.join(format!("{}.jsonl", holder.run))));
+        let others = match overlap {
+            Overlap::Allow => Vec::new(),
+            Overlap::Refuse | Overlap::Wait => open(&mut transaction, &run.plan).await.map_err(&wrong)?,
+        };
+        let mut others = others.into_iter();
+        let holder = others.find(|other| is_held(&logs.join(format!("{}.jsonl", other.run))));
         if holder.is_none() {
-            let take =
-                sqlx::query("insert or replace into locks (plan, run, pid, since) values (?, ?, ?, ?)");
-            let take = take.bind(&wanted.plan).bind(&wanted.run).bind(wanted.pid).bind(&wanted.since);
-            take.execute(&mut *transaction).await.map_err(&wrong)?;
+            let insert = sqlx::query(
+                "insert into runs (id, plan, name, path, started, pid) values (?, ?, ?, ?, ?, ?)",
+            );
+            let insert = insert.bind(&run.id).bind(&run.plan).bind(&run.name).bind(&run.path);
+            let insert = insert.bind(&run.started).bind(i64::from(std::process::id()));
+            insert.execute(&mut *transaction).await.map_err(&wrong)?;
         }
         transaction.commit().await.map_err(&wrong)?;
         Ok(holder)
     }
-
-    /// Gives back the lock that a run may have.
-    pub(super) async fn release(&mut self, record: &Record) -> Result<(), HistoryError> {
-        let release = sqlx::query("delete from locks where run = ?").bind(&record.run);
-        release.execute(&mut self.database).await.map_err(self.wrong()).map(drop)
-    }
 }
 
-async fn holder(database: &mut SqliteConnection, plan: &str) -> Result<Option<Holder>, sqlx::Error> {
-    let query = sqlx::query("select run, pid, since from locks where plan = ?").bind(plan);
-    let row = query.fetch_optional(database).await?;
-    row.map(|row| {
-        Ok(Holder {
-            plan: plan.to_owned(),
-            run: row.try_get(0)?,
-            pid: row.try_get(1)?,
-            since: row.try_get(2)?,
-        })
-    })
-    .transpose()
+/// The runs of a plan that have not ended: they go on, or were killed.
+async fn open(database: &mut SqliteConnection, plan: &str) -> Result<Vec<Holder>, sqlx::Error> {
+    let query = sqlx::query("select id, pid, started from runs where plan = ? and exit is null order by started");
+    let rows = query.bind(plan).fetch_all(database).await?;
+    let holder = |row: &SqliteRow| {
+        let (run, pid, since) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        Ok(Holder { plan: plan.to_owned(), run, pid, since })
+    };
+    rows.iter().map(holder).collect()
 }

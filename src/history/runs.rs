@@ -1,6 +1,5 @@
 //! The runs that the database knows: begun, ended, found again.
 
-use super::lock::Holder;
 use super::record::{Record, is_held};
 use super::{History, HistoryError, Overlap};
 use crate::gather::{Counts, State};
@@ -22,7 +21,7 @@ pub struct Begun {
     pub plan: String,
     /// The plan's name, as it is shown.
     pub name: String,
-    /// The plan file.
+    /// The plan file, from the root on.
     pub path: String,
     /// When it was asked for: RFC 3339, UTC.
     pub started: String,
@@ -126,18 +125,11 @@ impl History {
     /// Begins the record of a run, as its plan's only run if `overlap` asks for that.
     pub async fn begin(&mut self, run: &Begun, overlap: Overlap) -> Result<Record, HistoryError> {
         let record = Record::create(self, &run.id)?;
-        let pid = i64::from(std::process::id());
-        let wanted = Holder { plan: run.plan.clone(), run: run.id.clone(), pid, since: run.started.clone() };
-        if let Err(error) = self.hold(&wanted, overlap).await {
+        if let Err(error) = self.enter(run, overlap).await {
             // Nothing is in it yet, and nobody knows of it.
             let _ = std::fs::remove_file(self.log(&run.id));
             return Err(error);
         }
-        let insert =
-            sqlx::query("insert into runs (id, plan, name, path, started, pid) values (?, ?, ?, ?, ?, ?)");
-        let insert = insert.bind(&run.id).bind(&run.plan).bind(&run.name).bind(&run.path);
-        let insert = insert.bind(&run.started).bind(pid);
-        insert.execute(&mut self.database).await.map_err(self.wrong())?;
         Ok(record)
     }
 
@@ -154,8 +146,7 @@ impl History {
 
     /// Drops the record of a run that came to nothing.
     pub async fn discard(&mut self, record: Record) -> Result<(), HistoryError> {
-        self.forget_run(&record.run).await?;
-        self.release(&record).await
+        self.forget_run(&record.run).await
     }
 
     /// Ends the record of a run.
@@ -191,14 +182,13 @@ impl History {
              value ->> 'bytes', value ->> 'rows', value ->> 'output' from json_each(?)",
         );
         insert.bind(&record.run).bind(items).execute(&mut *transaction).await.map_err(&wrong)?;
-        transaction.commit().await.map_err(&wrong)?;
-        self.release(&record).await
+        transaction.commit().await.map_err(&wrong)
     }
 
     /// The latest runs, the latest first: of every plan, or of the ones with this name, owner or file.
     pub async fn runs(&mut self, plan: Option<&str>, most: u32) -> Result<Vec<PastRun>, HistoryError> {
         let query = sqlx::query(
-            "select * from runs where ?1 is null or plan = ?1 or name = ?1 order by started desc, id desc limit ?2",
+            "select * from runs where ?1 is null or ?1 in (plan, name, path) order by started desc, id desc limit ?2",
         );
         let rows = query.bind(plan).bind(most).fetch_all(&mut self.database).await.map_err(self.wrong())?;
         rows.iter().map(|row| self.past_run(row)).collect::<Result<_, _>>().map_err(self.wrong())
@@ -222,7 +212,7 @@ impl History {
         let query = sqlx::query(
             "select runs.id, runs.started, items.state, items.code, attempts, (ended - items.started) / 1e6, \
              items.bytes, items.rows from items join runs on runs.id = items.run \
-             where (runs.plan = ?1 or runs.name = ?1) and job = ?2 and key = ?3 \
+             where ?1 in (runs.plan, runs.name, runs.path) and job = ?2 and key = ?3 \
              order by runs.started desc, runs.id desc limit ?4",
         );
         let query = query.bind(plan).bind(job).bind(key).bind(most);

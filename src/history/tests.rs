@@ -121,6 +121,20 @@ async fn a_plan_that_runs_is_refused_and_its_run_named() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_allowed_beside_another_is_not_alone_either() {
+    let (_folder, mut history) = state().await;
+    let first = history.begin(&begun("a", "nightly"), Overlap::Refuse).await.unwrap();
+    let allowed = history.begin(&begun("b", "nightly"), Overlap::Allow).await.unwrap();
+    history.end(first, &ended()).await.unwrap();
+    let Err(HistoryError::Held(holder)) = history.begin(&begun("c", "nightly"), Overlap::Refuse).await else {
+        panic!("it began")
+    };
+    assert_eq!(holder.run, "b");
+    history.end(allowed, &ended()).await.unwrap();
+    history.begin(&begun("c", "nightly"), Overlap::Refuse).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_run_that_was_killed_holds_nothing() {
     let (_folder, mut history) = state().await;
     let killed = history.begin(&begun("a", "nightly"), Overlap::Refuse).await.unwrap();

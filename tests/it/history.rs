@@ -106,6 +106,17 @@ fn what_is_recorded_is_found_by_run_plan_and_item() {
 }
 
 #[test]
+fn a_plan_with_a_name_is_found_by_its_file_too() {
+    let plan = Plan::new("version = 1\nname = \"nightly\"\n[jobs.nap]\nsleep = \"1ms\"\n");
+    plan.fanout(&["run", "plan.toml"]).run().exits(0);
+    for named in ["nightly", "plan.toml", "./plan.toml"] {
+        plan.fanout(&["history", named]).run().exits(0).prints("nightly");
+        plan.fanout(&["history", named, "nap"]).run().exits(0).prints("done");
+        plan.fanout(&["show", named]).run().exits(0).prints("1 item: 1 done");
+    }
+}
+
+#[test]
 fn a_log_is_shown_on_another_machine() {
     let here = Plan::new(SHORT);
     here.fanout(&["run", "plan.toml", "--events=log.jsonl"]).run().exits(0);
