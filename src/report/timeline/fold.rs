@@ -11,6 +11,9 @@ use crate::gather::{
 use std::sync::Arc;
 use std::time::Duration;
 
+/// No more items are counted than numbers of JSON are exact for.
+const MOST: u64 = 1 << 53;
+
 /// The stable name under which an item says that nothing changed since last time.
 const UNCHANGED: &str = "unchanged";
 
@@ -115,11 +118,15 @@ impl Timeline {
     /// Counts the items of a stopped job that were too many for each to be told of.
     fn never_submitted(&mut self, number: JobNumber, told: &Counts) {
         let job = self.job(number);
-        let more = told.not_started.saturating_sub(job.counts.not_started);
-        if more == 0 || job.role != Role::Items {
+        if job.role != Role::Items {
             return;
         }
-        let name = job.name.to_string();
+        let (name, more) = (job.name.to_string(), told.not_started.saturating_sub(job.counts.not_started));
+        let more = more.min(MOST.saturating_sub(self.counts.submitted));
+        if more == 0 {
+            return;
+        }
+        let job = self.job(number);
         job.counts.never_start(more);
         self.counts.never_start(more);
         self.source(number).counts.never_start(more);
