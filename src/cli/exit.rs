@@ -55,7 +55,13 @@ impl Failure {
     /// Says it, and gives the exit code.
     pub(super) fn report(self) -> u8 {
         // There is nowhere else to say it.
-        let _ = writeln!(io::stderr(), "fanout: {}", Redactor::process().redact(&self.message));
+        let _ = io::stderr().write_all(said(&Redactor::process().redact(&self.message)).as_bytes());
         self.code
     }
+}
+
+/// A message's lines: all that say what is wrong begin alike, hints are indented and go on from the line above.
+fn said(message: &str) -> String {
+    let begin = |line: &str| if line.starts_with(' ') { "" } else { "fanout: " };
+    message.lines().map(|line| format!("{}{line}\n", begin(line))).collect()
 }

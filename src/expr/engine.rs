@@ -4,7 +4,7 @@
 use super::names::{self, Path};
 use super::result::RESULTS;
 use super::scope::Scope;
-use super::{ExprError, dates, suggest};
+use super::{ExprError, dates, shortened, suggest};
 use crate::secret::Redactor;
 use minijinja::{Environment, ErrorKind, Expression, UndefinedBehavior, Value};
 use std::sync::LazyLock;
@@ -175,9 +175,12 @@ impl std::fmt::Debug for Compiled {
     }
 }
 
+/// The most letters of an expression that a message shows.
+const LONGEST_SHOWN: usize = 200;
+
 /// An expression as a message shows it.
 pub(super) fn quoted(source: &str) -> String {
-    format!("`${{{{ {source} }}}}`")
+    format!("`${{{{ {} }}}}`", shortened(source, LONGEST_SHOWN))
 }
 
 /// The engine's own words, without the place in its invented template.

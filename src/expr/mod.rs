@@ -27,6 +27,7 @@ pub use template::Template;
 pub use tree::Tree;
 pub(crate) use visit::AS_WRITTEN;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -78,6 +79,17 @@ impl std::error::Error for ExprError {}
 
 fn with_hint(message: String, hint: &str) -> String {
     if hint.is_empty() { message } else { format!("{message}\n  ({hint})") }
+}
+
+/// A text of at most so many letters, for messages: of a longer one the start and the end, with `…` between.
+pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    let letters = text.chars().count();
+    if letters <= most {
+        return Cow::Borrowed(text);
+    }
+    let (start, end) = (most - most / 4 - 1, most / 4);
+    let start = text.chars().take(start);
+    Cow::Owned(start.chain(['…']).chain(text.chars().skip(letters - end)).collect())
 }
 
 /// The one of `known` that a name which is none of them is likely meant to be.

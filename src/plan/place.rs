@@ -1,11 +1,15 @@
 //! Where mistakes are: every file of a plan has its own stretch of one range of numbers, so that a place needs no file's
 //! name; and what the places belong to, so that nobody who finds a mistake has to say whose it is.
 
-use crate::expr::{Data, Problem, Table};
+use crate::expr::{Data, Problem, Table, shortened};
+use crate::output::shown;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// The most letters of a line of a message: names and values that it repeats may be of any length.
+const LONGEST_LINE: usize = 1000;
 
 /// A mistake of a plan, ready to be shown: `plan.toml:14: job "sales": ..`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +59,8 @@ impl std::error::Error for PlanErrors {}
 impl PlanErrors {
     /// One mistake of a file as a whole.
     pub(super) fn of_file(file: &str, message: String) -> PlanErrors {
-        PlanErrors { errors: vec![PlanError { file: file.to_owned(), line: 0, subject: None, message }] }
+        let (file, message) = (shown(file), showable(&message));
+        PlanErrors { errors: vec![PlanError { file, line: 0, subject: None, message }] }
     }
 
     /// Mistakes in the order of their places. What was found at one place twice, because several sources share it, is
@@ -65,7 +70,8 @@ impl PlanErrors {
         let mut errors: Vec<PlanError> = Vec::new();
         for Problem { span, message } in problems {
             let (file, line) = files.locate(&span);
-            let error = PlanError { file: file.to_owned(), line, subject: files.subject(&span), message };
+            let (file, message) = (shown(file), showable(&message));
+            let error = PlanError { file, line, subject: files.subject(&span), message };
             if !errors.contains(&error) {
                 errors.push(error);
             }
@@ -73,6 +79,15 @@ impl PlanErrors {
         PlanErrors { errors }
     }
 }
+
+/// A message in which no name or value of the plan can drive the terminal, or fill it. Only a hint begins a new line.
+fn showable(message: &str) -> String {
+    let lines = message.split(HINT).map(|line| shortened(&shown(line), LONGEST_LINE).into_owned());
+    lines.collect::<Vec<_>>().join(HINT)
+}
+
+/// How the line of a hint begins.
+const HINT: &str = "\n  (";
 
 /// The plan's files, their texts, and what stands in them.
 #[derive(Default)]
@@ -120,7 +135,7 @@ impl Files {
                 "defaults" => Some(format!("defaults.{name}")),
                 _ => None,
             };
-            let subject: Option<Arc<str>> = subject.map(Arc::from);
+            let subject: Option<Arc<str>> = subject.map(|subject| showable(&subject).into());
             let mut learn = |place| drop(self.subjects.insert(place, subject.clone()));
             learn(entries.key_span(name).start);
             entries.get(name).into_iter().for_each(|node| node.places(&mut learn));
