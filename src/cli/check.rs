@@ -3,7 +3,7 @@
 use super::args::CheckArguments;
 use super::exit::Failure;
 use super::run::load;
-use super::{Surroundings, print};
+use super::{Surroundings, print, signals};
 use crate::expr::{Globals, Scope};
 use crate::gather::Context;
 use crate::plan::Plan;
@@ -11,9 +11,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 pub(super) async fn check(arguments: CheckArguments, surroundings: &Surroundings) -> Result<u8, Failure> {
-    let plan = load(&arguments.plan).await?;
+    let plan = Arc::new(load(&arguments.plan).await?);
     if arguments.connect {
-        connect(&plan, surroundings).await?;
+        signals::prepared(connect(&plan, surroundings)).await??;
     }
     let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (jobs, sources) = (many(plan.jobs.len(), "job"), many(plan.sources.len(), "source"));
@@ -21,8 +21,10 @@ pub(super) async fn check(arguments: CheckArguments, surroundings: &Surroundings
 }
 
 /// Connects to every source and logs in, all at once.
-async fn connect(plan: &Plan, surroundings: &Surroundings) -> Result<(), Failure> {
-    let secrets = plan.resolve_secrets().map_err(Failure::plan)?;
+async fn connect(plan: &Arc<Plan>, surroundings: &Surroundings) -> Result<(), Failure> {
+    let shared = plan.clone();
+    let secrets = tokio::task::spawn_blocking(move || shared.resolve_secrets());
+    let secrets = secrets.await.expect("getting secrets does not panic").map_err(Failure::plan)?;
     let scope = Scope::new(Arc::new(Globals { secrets, ..plan.globals.clone() }));
     let scope = &scope;
     let connects = plan.sources.iter().filter(|source| !source.built_in).map(|source| async move {

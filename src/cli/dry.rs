@@ -19,7 +19,7 @@ pub(super) async fn dry_run(
     surroundings: &Surroundings,
 ) -> Result<u8, Failure> {
     let folder = options.output_dir.clone().unwrap_or_else(|| plan.folder.clone());
-    let dry = DryRun::new(Arc::new(plan), options).await.map_err(Failure::plan)?;
+    let dry = signals::prepared(DryRun::new(Arc::new(plan), options)).await?.map_err(Failure::plan)?;
     let most = match (surroundings.quiet, all) {
         (true, _) => None,
         (false, true) => Some(u64::MAX),

@@ -48,6 +48,12 @@ impl Failure {
         Failure { code: WRITE, message: message.to_string() }
     }
 
+    /// A signal came before anything had begun.
+    pub(super) fn signal(number: i32) -> Failure {
+        let message = "stopped by a signal before anything began".to_owned();
+        Failure { code: 128 + number as u8, message }
+    }
+
     pub(super) fn lost(message: impl Display) -> Failure {
         Failure { code: 1, message: message.to_string() }
     }

@@ -128,7 +128,7 @@ pub(super) async fn execute(
 
 /// Starts the run's clock.
 async fn begin(plan: Arc<Plan>, options: Options) -> Result<Execution, Failure> {
-    Execution::new(plan, options).await.map_err(|error| match error {
+    signals::prepared(Execution::new(plan, options)).await?.map_err(|error| match error {
         StartError::Secret(_) => Failure::plan(error),
         StartError::Output(_) => Failure::lost(error),
     })

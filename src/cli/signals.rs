@@ -2,6 +2,7 @@
 
 use super::exit::Failure;
 use crate::gather::{Cause, Run, Stop};
+use crate::secret::end_commands;
 use signal_hook::flag;
 use std::io;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(super) async fn listen(run: Run, asked: Arc<Notify>) -> io::Result<()> {
 async fn stops(run: Run) -> io::Result<()> {
     let mut signals = Signals::new()?;
     let number = signals.next().await;
+    end_commands();
     run.cancel(&Cause::Signal(number), Stop::CancelRunning);
     loop {
         signals.next().await;
@@ -41,6 +43,19 @@ pub(super) fn let_go() -> io::Result<()> {
 /// What to say if the system does not let us listen.
 pub(super) fn unheard(error: io::Error) -> Failure {
     Failure::settings(format!("signals can't be heard: {error}"))
+}
+
+/// What a run has to have before it begins. A signal ends the commands that are asked for secrets, and then the program:
+/// they are in no process group that a terminal's Ctrl-C would reach.
+pub(super) async fn prepared<T>(preparing: impl Future<Output = T>) -> Result<T, Failure> {
+    tokio::select! {
+        prepared = preparing => Ok(prepared),
+        number = first() => {
+            end_commands();
+            let_go().map_err(unheard)?;
+            Err(Failure::signal(number.map_err(unheard)?))
+        }
+    }
 }
 
 /// The first signal, for what can simply be dropped.

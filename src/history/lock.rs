@@ -65,7 +65,8 @@ impl History {
 
 /// The runs of a plan that have not ended: they go on, or were killed.
 async fn open(database: &mut SqliteConnection, plan: &str) -> Result<Vec<Holder>, sqlx::Error> {
-    let query = sqlx::query("select id, pid, started from runs where plan = ? and exit is null order by started");
+    let query =
+        sqlx::query("select id, pid, started from runs where plan = ? and exit is null order by started");
     let rows = query.bind(plan).fetch_all(database).await?;
     let holder = |row: &SqliteRow| {
         let (run, pid, since) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);

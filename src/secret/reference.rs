@@ -1,20 +1,11 @@
 //! Where a secret comes from, as a plan says it, and fetching it from there.
 
-use super::{Redactor, Secret};
+use super::{LARGEST, Redactor, Secret, command};
 use crate::expr::{Scope, Template};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-
-/// The most bytes a secret may have.
-const LARGEST: u64 = 1 << 20;
-/// The longest a command may take.
-const LONGEST: Duration = Duration::from_secs(60);
-/// How often a command is looked at.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// Where a secret comes from, as written in a plan: `{ env = }`, `{ file = }`, `{ command = [..] }` or `{ plain = }`;
 /// or a template that uses `secrets.NAME`. A literal string is refused when it is read.
@@ -52,7 +43,8 @@ impl SecretRef {
             Origin::Env(name) => from_environment(&text(name)?)?,
             Origin::File(path) => from_file(&located(&text(path)?, folder))?,
             Origin::Command(words) => {
-                from_command(&words.iter().map(text).collect::<Result<Vec<_>, _>>()?, folder)?
+                let words = words.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+                without_newline(command::output(&words, folder, command::LONGEST)?)
             }
             Origin::Plain(plain) => Secret::new(text(plain)?),
             Origin::Template(template) => template.secret(scope).map_err(|error| error.message)?,
@@ -104,8 +96,8 @@ fn from_environment(name: &str) -> Result<Secret, String> {
     }
 }
 
-/// A path of the plan: `~/` is the home folder, a relative one is under the plan's folder.
-fn located(path: &str, folder: &Path) -> PathBuf {
+/// Where a file is that a plan names: `~/` is the home folder, a relative path is under the plan's folder.
+pub fn located(path: &str, folder: &Path) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => folder.join(path),
@@ -117,41 +109,6 @@ fn from_file(path: &Path) -> Result<Secret, String> {
     let file = std::fs::File::open(path).map_err(failed)?;
     let text = read_text(file).map_err(|why| format!("{}: {why}", path.display()))?;
     Ok(without_newline(text))
-}
-
-fn from_command(words: &[String], folder: &Path) -> Result<Secret, String> {
-    let [program, arguments @ ..] = words else { return Err("`command` is empty".to_owned()) };
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let mut child = command.spawn().map_err(|error| format!("command {program}: {error}"))?;
-    let stdout = child.stdout.take().ok_or_else(|| format!("command {program}: no output"))?;
-    let reader = std::thread::spawn(move || read_text(stdout));
-    let ended = wait(&mut child).map_err(|why| format!("command {program}: {why}"))?;
-    if !ended.success() {
-        return Err(format!("command {program}: {ended}"));
-    }
-    let text = reader.join().map_err(|_| format!("command {program}: its output could not be read"))?;
-    text.map(without_newline).map_err(|why| format!("command {program}: {why}"))
-}
-
-/// Waits for a command, and ends it when it takes too long.
-fn wait(child: &mut std::process::Child) -> Result<std::process::ExitStatus, String> {
-    let started = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
-            return Ok(status);
-        }
-        if started.elapsed() > LONGEST {
-            child.kill().and_then(|()| child.wait()).map_err(|error| error.to_string())?;
-            return Err(format!("no end within {} s", LONGEST.as_secs()));
-        }
-        std::thread::sleep(LOOK);
-    }
 }
 
 fn read_text(from: impl Read) -> Result<String, String> {

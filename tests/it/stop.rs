@@ -50,6 +50,27 @@ fn a_termination_ends_the_run_and_keeps_what_is_done() {
 }
 
 #[test]
+fn a_termination_ends_the_command_that_is_asked_for_a_secret() {
+    let plan = Plan::new(&format!(
+        "version = 1\n[secrets]\ntoken = {{ command = [\"sh\", \"-c\", \"echo $$ > pid; exec sleep 600\"] }}\n{}headers = {{ x-token = \"${{{{ secrets.token }}}}\" }}\n[jobs.it]\nsource = \"web\"\nget = \"it\"\noutput = \"it\"\n",
+        http("web", "http://127.0.0.1:9")
+    ));
+    for arguments in
+        [&["run", "plan.toml"][..], &["run", "plan.toml", "-n"], &["check", "plan.toml", "--connect"]]
+    {
+        let mut running = plan.fanout(arguments).start();
+        running.until("the command", || {
+            plan.files().contains(&"pid".to_owned()) && plan.read("pid").ends_with('\n')
+        });
+        let process = format!("/proc/{}", plan.read("pid").trim());
+        std::fs::remove_file(plan.path("pid")).unwrap();
+        running.signal(Signal::TERM);
+        running.wait().exits(143);
+        assert!(!std::path::Path::new(&process).exists(), "{arguments:?} left its command running");
+    }
+}
+
+#[test]
 fn a_run_says_what_runs_when_it_is_asked_and_goes_on() {
     let server = slow();
     let plan = plan(&server, "");

@@ -6,6 +6,7 @@ use super::client::ClientSettings;
 use super::redirect::MAX_REDIRECTS;
 use super::text::{Fetched, Text};
 use crate::expr::{Problem, Table};
+use crate::secret::located;
 use crate::sources::{Problems, Surroundings};
 use indexmap::IndexMap;
 use reqwest::Certificate;
@@ -13,7 +14,7 @@ use reqwest::header::{AUTHORIZATION, HeaderName};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The keys of a source.
 pub(super) const SOURCE_KEYS: &[&str] = &["base_url", "headers", "auth", "ca_file", "redirects", "proxy"];
@@ -142,12 +143,4 @@ fn read_roots(path: &Path) -> Result<Vec<Certificate>, String> {
     // The parser's own words would quote the file.
     let roots = Certificate::from_pem_bundle(&pem).unwrap_or_default();
     if roots.is_empty() { Err(format!("{} holds no certificate", path.display())) } else { Ok(roots) }
-}
-
-/// A path of the plan: `~/` is the home folder, a relative one is under the plan's folder.
-fn located(path: &str, folder: &Path) -> PathBuf {
-    match (path.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => folder.join(path),
-    }
 }

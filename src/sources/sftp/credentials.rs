@@ -8,6 +8,7 @@ use super::known_hosts::KnownHosts;
 use super::settings::{Pins, Settings};
 use crate::expr::Scope;
 use crate::gather::Advice;
+use crate::secret::located;
 use crate::sources::SourceError;
 use russh::keys::decode_secret_key;
 use std::io::ErrorKind;
@@ -127,14 +128,6 @@ fn unreadable(error: &russh::keys::Error, has_passphrase: bool) -> String {
         (russh::keys::Error::KeyIsEncrypted, false) => "it is locked: it needs a `passphrase`".to_owned(),
         (_, true) => format!("not a private key that the `passphrase` opens ({error})"),
         (_, false) => format!("not a private key ({error})"),
-    }
-}
-
-/// `~/` is the home folder, a relative path is under the plan's folder.
-fn located(path: &str, folder: &Path) -> PathBuf {
-    match (path.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => folder.join(path),
     }
 }
 
