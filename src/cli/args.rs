@@ -20,6 +20,13 @@ pub(super) struct Arguments {
     pub(super) globals: Globals,
 }
 
+impl Command {
+    /// Whether every item is to have its line.
+    pub(super) fn is_verbose(&self) -> bool {
+        matches!(self, Command::Run(arguments) if arguments.verbose)
+    }
+}
+
 /// Flags of every command.
 #[derive(Debug, Args)]
 pub(super) struct Globals {
@@ -79,8 +86,8 @@ pub(super) struct RunArguments {
     /// Say what would be done: list, and transfer nothing.
     #[arg(short = 'n', long, conflicts_with = "events")]
     pub(super) dry_run: bool,
-    /// With --dry-run, every item, however many.
-    #[arg(short, long, requires = "dry_run")]
+    /// A line for every item that ends; with --dry-run for every item there is, however many.
+    #[arg(short, long)]
     pub(super) verbose: bool,
     /// One item after the other.
     #[arg(long)]

@@ -8,6 +8,7 @@ use crate::secret::Redactor;
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
 
 /// The most items of a job that are shown, unless all are asked for.
 const SHOWN: u64 = 1000;
@@ -26,12 +27,22 @@ pub(super) async fn dry_run(
         (false, false) => Some(SHOWN),
     };
     let lines = Arc::new(Mutex::new(Lines::new(folder, most)));
-    let telling = lines.clone();
+    // Told when nobody reads any more.
+    let unread = Arc::new(Notify::new());
+    let (telling, ended) = (lines.clone(), unread.clone());
     let tell = move |job: &Job, foreseen| {
-        telling.lock().unwrap_or_else(PoisonError::into_inner).add(job, &foreseen);
+        let mut lines = telling.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.add(job, &foreseen);
+        if lines.failed.is_err() {
+            ended.notify_one();
+        }
     };
     let forecast = tokio::select! {
         forecast = dry.list(tell) => forecast,
+        () = unread.notified() => {
+            let failed = lines.lock().unwrap_or_else(PoisonError::into_inner).result();
+            return written(failed).map(|()| 0);
+        }
         signal = signals::first() => {
             let deaf = |error| Failure::settings(format!("signals can't be heard: {error}"));
             return Ok(128 + signal.map_err(deaf)? as u8);
@@ -40,10 +51,15 @@ pub(super) async fn dry_run(
     for note in forecast.report.jobs.iter().filter_map(|job| job.note()) {
         say(&format!("fanout: {note}\n"))?;
     }
-    let written = lines.lock().unwrap_or_else(PoisonError::into_inner).finish(&forecast);
-    match written {
+    let finished = lines.lock().unwrap_or_else(PoisonError::into_inner).finish(&forecast);
+    written(finished).map(|()| forecast.report.exit().code())
+}
+
+/// A reader who has seen enough is no error.
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::write("stdout", &error)),
-        _ => Ok(forecast.report.exit().code()),
+        _ => Ok(()),
     }
 }
 
@@ -107,7 +123,12 @@ impl Lines {
         if self.most.is_some() {
             self.write(&total(forecast));
         }
-        std::mem::replace(&mut self.failed, Ok(())).and_then(|()| self.out.flush())
+        self.result().and_then(|()| self.out.flush())
+    }
+
+    /// Whether all could be written so far.
+    fn result(&mut self) -> io::Result<()> {
+        std::mem::replace(&mut self.failed, Ok(()))
     }
 
     fn write(&mut self, line: &str) {
@@ -120,12 +141,16 @@ impl Lines {
 fn total(forecast: &Forecast) -> String {
     let Forecast { report, later } = forecast;
     let many = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let (run, jobs) = (report.counts.done, report.jobs.len() as u64);
+    let unlisted = report.jobs.iter().filter(|job| job.error.is_some()).count() as u64;
+    let (run, jobs) = (report.counts.done, report.jobs.len() as u64 - unlisted);
     let mut total = format!("{} of {} would run", many(run, "item"), many(jobs, "job"));
     for (count, what) in [(report.counts.failed, "would fail"), (report.counts.skipped, "would be skipped")] {
         if count > 0 {
             total.push_str(&format!(", {count} {what}"));
         }
+    }
+    if unlisted > 0 {
+        total.push_str(&format!("; {} can't be listed", many(unlisted, "job")));
     }
     if *later > 0 {
         let is = if *later == 1 { "is" } else { "are" };

@@ -61,7 +61,7 @@ fn start(arguments: Arguments) -> Result<u8, Failure> {
     settings.threads = globals.threads.unwrap_or(settings.threads);
     settings.log = globals.log.unwrap_or(settings.log);
     let redactor = Redactor::process().clone();
-    let screen = Screen::new(&settings, globals.quiet);
+    let screen = Screen::new(&settings, globals.quiet, arguments.command.is_verbose());
     telemetry::init(&settings.log, screen.style.color, view::Clean(redactor.clone()))
         .map_err(Failure::settings)?;
     raise_open_files();

@@ -27,10 +27,12 @@ const PLAIN_LOOK: Duration = Duration::from_secs(1);
 pub(super) struct Screen {
     pub(super) style: Style,
     pub(super) progress: Progress,
+    /// Whether every item has its line.
+    verbose: bool,
 }
 
 impl Screen {
-    pub(super) fn new(settings: &Settings, quiet: bool) -> Screen {
+    pub(super) fn new(settings: &Settings, quiet: bool, verbose: bool) -> Screen {
         let terminal = io::stderr().is_terminal();
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let color = match settings.color {
@@ -42,12 +44,12 @@ impl Screen {
         let progress = match settings.progress {
             _ if quiet => Progress::None,
             // Log lines and a view that is redrawn would write over each other.
-            Progress::Auto if terminal && !dumb && settings.log == "off" => Progress::Live,
+            Progress::Auto if terminal && !dumb && !verbose && settings.log == "off" => Progress::Live,
             Progress::Auto => Progress::Plain,
             other => other,
         };
         let width = if terminal { size().columns.saturating_sub(1).clamp(40, 140) } else { 100 };
-        Screen { style: Style { width, unicode: speaks_unicode(), color }, progress }
+        Screen { style: Style { width, unicode: speaks_unicode(), color }, progress, verbose }
     }
 }
 
@@ -81,7 +83,9 @@ impl View {
     fn new(screen: Screen) -> View {
         match screen.progress {
             Progress::Live => View::Live(Live::new(io::stderr(), screen.style)),
-            Progress::Plain | Progress::Auto => View::Plain(Plain::new(io::stderr(), screen.style)),
+            Progress::Plain | Progress::Auto => {
+                View::Plain(Plain::new(io::stderr(), screen.style).verbose(screen.verbose))
+            }
             Progress::None => View::Nothing(Box::new(Timeline::new())),
         }
     }

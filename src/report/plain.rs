@@ -1,6 +1,6 @@
 //! A run as it goes on where there is no terminal: a line for each plain job that ended and each item that was
 //! lost, and every ten seconds one that says what still runs. What it writes is bounded, however many items there
-//! are. Not here: the end of a run (`summary`), where the reasons of what was lost stand in full.
+//! are, unless a line for each is asked for. Not here: the end of a run (`summary`), where the reasons of what was lost stand in full.
 
 use super::line::{self, Line};
 use super::style::{Paint, Style};
@@ -35,12 +35,19 @@ pub struct Plain<W: Write> {
     timeline: Timeline,
     lost: BTreeMap<JobNumber, u64>,
     beat: Duration,
+    /// Whether items that are done have a line, too, where they are many.
+    verbose: bool,
 }
 
 impl<W: Write> Plain<W> {
     /// A view that writes to `out`.
     pub fn new(out: W, style: Style) -> Plain<W> {
-        Plain { out, style, timeline: Timeline::new(), lost: BTreeMap::new(), beat: BEAT }
+        Plain { out, style, timeline: Timeline::new(), lost: BTreeMap::new(), beat: BEAT, verbose: false }
+    }
+
+    /// The same view, in which every item has its line if `verbose`.
+    pub fn verbose(self, verbose: bool) -> Plain<W> {
+        Plain { verbose, ..self }
     }
 
     /// What is known of the run.
@@ -105,7 +112,7 @@ impl<W: Write> Plain<W> {
         self.out.flush()
     }
 
-    /// An item's line: for a plain job always, for one of many items if it was lost.
+    /// An item's line: for a plain job always, for one of many items if it was lost or all are asked for.
     fn item_ended(
         &mut self,
         job: JobNumber,
@@ -127,7 +134,7 @@ impl<W: Write> Plain<W> {
                 self.one_of(job, &label, state, why)
             };
         }
-        if is_many(owner) || owner.role != Role::Items {
+        if (is_many(owner) && !self.verbose) || owner.role != Role::Items {
             return Vec::new();
         }
         let time = item.and_then(Item::started).map(|start| text::time(event.at.saturating_sub(start)));
@@ -153,7 +160,7 @@ impl<W: Write> Plain<W> {
         let count = self.lost.entry(job).or_default();
         *count += 1;
         match *count {
-            count if count <= LOST => lost(label, state, why, &self.style),
+            count if count <= LOST || self.verbose => lost(label, state, why, &self.style),
             count if count == LOST + 1 => {
                 let text = "further ones of this job are in the summary";
                 vec![Line::new().to(STATE + 2).put(Paint::Faint, text)]

@@ -63,7 +63,8 @@ impl JobReport {
         let note = match (&self.error, &self.end) {
             (Some(error), _) => error.clone(),
             (None, JobEnd::TooFew { items, min_items }) => {
-                format!("{items} items, and `min_items` asks for {min_items}")
+                let ending = if *items == 1 { "" } else { "s" };
+                format!("{items} item{ending}, and `min_items` asks for {min_items}")
             }
             (None, JobEnd::Done) if self.counts.submitted == 0 && self.stopped.is_none() => {
                 "nothing matched".to_owned()

@@ -34,6 +34,15 @@ fn lines(ended: &Ended, sshd: &Sshd, remote: &str, server: &ClockServer) -> Stri
 }
 
 #[test]
+fn a_dry_run_ends_with_its_reader() {
+    let plan = Plan::new(
+        "version = 1\n[jobs.nap]\nsleep = \"${{ item }}s\"\nfor_each = { range = [1, 1000000000000] }\n",
+    );
+    let command = "\"$@\" -v --dry-run | head -n 1";
+    plan.fanout(&["run", "plan.toml"]).through(command).run().exits(0).prints("nap[1]");
+}
+
+#[test]
 fn every_kind_of_item_is_told_and_nothing_is_transferred() {
     let Some(sshd) = sshd() else { return };
     let server = ClockServer::start(|_| Answer::default());

@@ -13,6 +13,7 @@ pub use ids::Parent;
 pub use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::Timeline;
+use super::text::counted;
 use super::timeline::{Attempt, End, Item, Job};
 use crate::gather::{Counts, Event, EventKind, ItemNumber, JobNumber, Role, State};
 use attribute::{Said, error, error_type, name};
@@ -120,7 +121,7 @@ impl Spans {
         span.attributes = items(said, &job.counts).list();
         let lost = job.counts.lost() - job.counts.cancelled;
         if lost > 0 && self.timeline.stopping.is_none() {
-            span.status = error(Some(&format!("{lost} of {} items lost", job.counts.submitted)));
+            span.status = error(Some(&format!("{lost} of {} lost", counted(job.counts.submitted, "item"))));
         }
         span
     }

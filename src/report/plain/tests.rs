@@ -34,6 +34,16 @@ fn of_many_items_only_the_lost_ones_have_a_line_and_a_source_that_is_down_one() 
 }
 
 #[test]
+fn every_item_has_a_line_where_that_is_asked_for() {
+    let mut out = Vec::new();
+    let mut plain = Plain::new(&mut out, Style::default()).verbose(true);
+    forty().iter().for_each(|event| plain.add(event).unwrap());
+    drop(plain);
+    let lines = String::from_utf8(out).unwrap();
+    assert!((1..=40).all(|n| lines.contains(&format!("sales[report-{n:02}]"))), "{lines}");
+}
+
+#[test]
 fn what_runs_is_said_every_ten_seconds() {
     insta::assert_snapshot!(write(&forty()), @r#"
     FAILED       sales[report-05]  query report-05 on shop: canceling statement due…
