@@ -346,18 +346,3 @@ retries = { delay = "0s" }
       (write `deadline = ..` under [limits])
     "#);
 }
-
-#[test]
-fn what_is_repeated_of_a_plan_can_neither_drive_the_terminal_nor_fill_it() {
-    let long = "x".repeat(20_000);
-    let text = format!(
-        "[jobs.\"a\\u001b[2J\"]\nsource = \"b\\u001b\"\n\"c\\u0007\\nd\" = 1\n[jobs.{long}]\nsource = \"{long}\"\nget = '${{{{ {long} }}}}'\nneeds = \"\\u009b\\n\"\n{long} = 1\n"
-    );
-    let errors = errors(&jobs(&text));
-    assert!(!errors.chars().any(|c| c.is_control() && c != '\n'), "{errors:?}");
-    assert!(errors.lines().all(|line| line.chars().count() < 2_500), "{errors}");
-    assert!(errors.lines().all(|line| line.starts_with("plan.toml:") || line.starts_with("  (")), "{errors}");
-    for shown in ["a\\u{1b}[2J", "b\\u{1b}", "c\\u{7}\\nd", "xx…xx"] {
-        assert!(errors.contains(shown), "{shown} is not in {errors}");
-    }
-}
