@@ -169,7 +169,7 @@ output = "gone/"
         .replace("deep/c.csv]", "a.csv]");
     insta::assert_snapshot!(shown, @r#"
       (known: name)
-    2 items of 3 jobs would run, 3 would fail
+    2 items of 2 jobs would run, 3 would fail; 1 job can't be listed
     broken[x]: GET HTTP/thing/1 -> broken/x
     broken[y]: would fail: `item.id` is not defined
     same[/REMOTE/day/a.csv]: SFTP/REMOTE/day/a.csv -> out/7

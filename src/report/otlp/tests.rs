@@ -139,7 +139,7 @@ fn a_run_is_a_tree_of_spans_by_the_conventions_names() {
           | fanout.job=fx fanout.key=EUR fanout.outcome=done http.request.method=GET http.response.status_code=200 url.full=https://rates.example/v1/EUR fanout.attempt=2 fanout.lane=0 fanout.waited=0.200
           * 500 request
           * 600 body
-      job sales 0..800 ERROR "1 of 1 items lost"
+      job sales 0..800 ERROR "1 of 1 item lost"
       | fanout.job=sales fanout.role=items fanout.source=shop fanout.kind=postgres fanout.items=1 fanout.items.failed=1
         item sales 0..400 ERROR "no table"
         | fanout.job=sales fanout.outcome=failed fanout.attempts=1 fanout.why=no table

@@ -40,7 +40,7 @@ fn every_item_has_a_line_where_that_is_asked_for() {
     forty().iter().for_each(|event| plain.add(event).unwrap());
     drop(plain);
     let lines = String::from_utf8(out).unwrap();
-    assert!((1..=40).all(|n| lines.contains(&format!("sales[report-{n:02}]"))), "{lines}");
+    assert!((0..40).all(|n| lines.contains(&format!("sales[report-{n:02}]"))), "{lines}");
 }
 
 #[test]
