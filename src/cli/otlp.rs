@@ -81,14 +81,10 @@ impl Export {
     }
 
     /// Waits for what is still on its way, not for long, and says what was lost.
-    pub(super) async fn end(export: Option<Export>, surroundings: &Surroundings) -> Result<(), Failure> {
-        let Some(Export { exporter, place, .. }) = export else { return Ok(()) };
-        match exporter.finish().await {
-            Some(Lost { count, of, why }) => {
-                let text = format!("{count} of {of} spans did not get to {place}: {why}");
-                surroundings.warn(&text)
-            }
-            None => Ok(()),
+    pub(super) async fn end(export: Option<Export>, surroundings: &Surroundings) {
+        let Some(Export { exporter, place, .. }) = export else { return };
+        if let Some(Lost { count, of, why }) = exporter.finish().await {
+            surroundings.warn(&format!("{count} of {of} spans did not get to {place}: {why}"));
         }
     }
 }

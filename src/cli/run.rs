@@ -40,8 +40,8 @@ pub(super) async fn run(arguments: RunArguments, surroundings: &Surroundings) ->
         recorded(plan, options, arguments.overlap.into(), (log, heed), surroundings).await?;
     signals::let_go().map_err(signals::unheard)?;
     let told = tell(&report, &timeline, !to_stdout, surroundings);
-    let exported = Export::end(export, surroundings).await;
-    told.and(kept).and(exported).map(|()| report.exit().code())
+    Export::end(export, surroundings).await;
+    told.and(kept).map(|()| report.exit().code())
 }
 
 fn options(

@@ -30,9 +30,8 @@ impl Recording {
         let folder = match &surroundings.state {
             Ok(folder) => folder,
             Err(Unusable) => {
-                surroundings.warn(
-                    "the run is not recorded: there is no home for it\n  (--state-dir names a folder)",
-                )?;
+                surroundings
+                    .warn("the run is not recorded: there is no home for it\n  (--state-dir names a folder)");
                 return Ok(Recording { kept: None, asked_for: false });
             }
         };
@@ -41,7 +40,7 @@ impl Recording {
             Err(HistoryError::Held(holder)) => Err(Failure::held(holder)),
             Err(error) if folder.asked_for => Err(Failure::state(error)),
             Err(error) => {
-                surroundings.warn(&format!("the run is not recorded: {error}"))?;
+                surroundings.warn(&format!("the run is not recorded: {error}"));
                 Ok(Recording { kept: None, asked_for: false })
             }
         }
@@ -70,7 +69,10 @@ impl Recording {
     fn or_warning(&self, told: Result<(), HistoryError>, surroundings: &Surroundings) -> Result<(), Failure> {
         match told {
             Err(error) if self.asked_for => Err(Failure::state(error)),
-            Err(error) => surroundings.warn(&format!("the run's record is not whole: {error}")),
+            Err(error) => {
+                surroundings.warn(&format!("the run's record is not whole: {error}"));
+                Ok(())
+            }
             Ok(()) => Ok(()),
         }
     }

@@ -204,7 +204,10 @@ impl Shown {
     pub(super) fn told(self, surroundings: &Surroundings) -> (Timeline, Result<(), Failure>) {
         let tell = |of: Unwritten| match of.asked_for {
             true => Err(Failure::write(&of.what, &of.error)),
-            false => surroundings.warn(&format!("{} could not be written: {}", of.what, of.error)),
+            false => {
+                surroundings.warn(&format!("{} could not be written: {}", of.what, of.error));
+                Ok(())
+            }
         };
         let told = self.unwritten.into_iter().map(tell).fold(Ok(()), Result::and);
         (self.timeline, told)

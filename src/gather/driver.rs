@@ -2,6 +2,8 @@
 //! is a task of its own, so that a caller who does something else meanwhile stops nobody.
 //! Not here: what may start and what follows from an end (`scheduler`).
 
+mod wait;
+
 #[cfg(test)]
 mod tests;
 
@@ -22,13 +24,11 @@ use super::run::{Link, Run};
 use super::scheduler::{Action, AttemptEnd, Brief, ItemId, JobId, Time, Timing, Verdict, What};
 use super::slot::{Hooks, Judged, Slot, Told};
 use std::collections::VecDeque;
-use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::sleep_until;
 use tracing::Instrument;
 
 /// Ended attempts that are taken up at once, and items that are pulled at once.
@@ -58,7 +58,7 @@ pub(super) struct Driver<I: Intake> {
     ids: Vec<Option<ItemId>>,
     free: Vec<u32>,
     submitted: u64,
-    /// Items that never come because the job is stopped, and are too many to be told one by one.
+    /// Items that never come as the job is stopped, too many to be told one by one.
     rest: u64,
     /// Why the intake ended before its time.
     failure: Option<String>,
@@ -246,17 +246,18 @@ impl<I: Intake> Driver<I> {
         while !behind && self.pulled.len() < BATCH.min(room as usize) {
             match intake.poll_pull(&mut cx) {
                 Poll::Ready(Some(item)) => self.pulled.push(item),
-                Poll::Ready(None) => {
-                    self.failure = intake.failure();
-                    self.intake = None;
-                    return;
-                }
+                Poll::Ready(None) => return self.exhausted(),
                 Poll::Pending => {
                     self.intake_waits = true;
                     return;
                 }
             }
         }
+    }
+
+    /// The intake has no more items.
+    fn exhausted(&mut self) {
+        self.failure = self.intake.take().and_then(|intake| intake.failure());
     }
 
     /// Submits what was pulled, lets everything start that may, and takes what there is to do.
@@ -292,8 +293,7 @@ impl<I: Intake> Driver<I> {
     }
 
     fn add(&mut self, item: Item<I::Call>) -> (u32, Needs) {
-        let (hooks, clean) = (&self.hooks, self.run.clean());
-        let span = hooks.span(&self.span, item.key.as_ref(), clean);
+        let span = self.hooks.span(&self.span, item.key.as_ref(), self.run.clean());
         let slot = Slot::new(self.submitted, item.key, item.call, span);
         self.submitted += 1;
         let index = self.free.pop().unwrap_or_else(|| {
@@ -361,34 +361,6 @@ impl<I: Intake> Driver<I> {
                 slot.running = Some((task, context));
             }
             Err(panic) => teller.tell(Ran::Panicked(panic)),
-        }
-    }
-
-    /// Waits until there is something to do.
-    async fn wait(&mut self, wake: Option<Time>) {
-        let Driver { run, notify, finished, batch, intake, output, events, pulled, .. } = self;
-        let behind = output.is_behind();
-        let full = events.as_ref().filter(|events| events.is_full());
-        let running = self.slots.len() > self.free.len();
-        let progress = (events.is_some() && running).then_some(self.progress_at);
-        let wake = [wake, progress].into_iter().flatten().min();
-        let pull = self.intake_waits && !behind && full.is_none();
-        let mut over = false;
-        tokio::select! {
-            _ = finished.recv_many(batch, BATCH) => {}
-            () = notify.notified() => {}
-            () = async { sleep_until(run.instant(wake.unwrap_or_default())).await }, if wake.is_some() => {}
-            () = output.deliver(), if behind => {}
-            () = async { match full { Some(events) => events.room().await, None => pending().await } } => {}
-            item = poll_fn(|cx| intake.as_mut().map_or(Poll::Pending, |intake| intake.poll_pull(cx))), if pull => {
-                match item {
-                    Some(item) => pulled.push(item),
-                    None => over = true,
-                }
-            }
-        }
-        if over {
-            self.failure = self.intake.take().and_then(|intake| intake.failure());
         }
     }
 }

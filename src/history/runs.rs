@@ -136,12 +136,8 @@ impl History {
     /// Says when the run did begin, which may be long after it was asked for: it had to wait for another one, or for its
     /// secrets.
     pub async fn began(&mut self, record: &Record, started: &str) -> Result<(), HistoryError> {
-        for update in ["update runs set started = ? where id = ?", "update locks set since = ? where run = ?"]
-        {
-            let update = sqlx::query(update).bind(started).bind(&record.run);
-            update.execute(&mut self.database).await.map_err(self.wrong())?;
-        }
-        Ok(())
+        let update = sqlx::query("update runs set started = ? where id = ?").bind(started).bind(&record.run);
+        update.execute(&mut self.database).await.map_err(self.wrong()).map(drop)
     }
 
     /// Drops the record of a run that came to nothing.
