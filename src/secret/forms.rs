@@ -80,6 +80,10 @@ fn escaped(secret: &str, text: &[u8]) -> (Option<usize>, Found) {
     let mut ends = vec![0];
     let mut cut = Found::Not;
     for wanted in secret.chars() {
+        // Most texts end here, at the second character of a key that is thousands long.
+        if ends.is_empty() {
+            break;
+        }
         let mut next = Vec::with_capacity(ends.len());
         for end in ends {
             for found in character(wanted, &text[end..]) {
@@ -121,8 +125,10 @@ fn percent_again(bytes: &[u8], text: &[u8]) -> Found {
 
 /// `%2F`, and `+` for a space; the percent sign encoded again so many times.
 fn percent(bytes: &[u8], text: &[u8], times: usize) -> Found {
-    if bytes == b" " && text.first() == Some(&b'+') {
-        return Found::Whole(1);
+    match text.first() {
+        Some(b'+') if bytes == b" " => return Found::Whole(1),
+        Some(b'%') | None => {}
+        Some(_) => return Found::Not,
     }
     let mut length = 0;
     for byte in bytes {
@@ -166,6 +172,9 @@ fn spelled(bytes: &[u8], text: &[u8]) -> Found {
 
 /// `\u00e9`, a surrogate pair, or Rust's `\u{e9}`.
 fn unicode(wanted: char, text: &[u8]) -> Found {
+    if text.first().is_some_and(|byte| !matches!(byte, b'\\' | b'%')) {
+        return Found::Not;
+    }
     let mut units = [0; 2];
     let json: String = wanted.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect();
     let rust = format!("\\u{{{:x}}}", wanted as u32);
