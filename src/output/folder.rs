@@ -6,14 +6,13 @@ use super::part::Part;
 use super::path::file_path;
 use super::temp::{Place, Temp};
 use super::{OutputError, shown};
-use crate::gather::Change;
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, accessat, fstat, openat};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// How many folders beneath are kept open at most.
 const KEPT: usize = 64;
@@ -71,23 +70,14 @@ impl Folder {
     /// Opens the part of an output at `path` (relative, `/` between components), making folders. The file will have
     /// the permissions `mode`, or 0666 less umask. A part that another run or item writes is an error. Blocking.
     pub fn part(self: &Arc<Folder>, path: impl AsRef<Path>, mode: Option<u32>) -> Result<Part, OutputError> {
-        let place = self.place(path.as_ref())?;
-        place.check_target()?;
-        Ok(Part::new(Temp::create(place, mode)?))
+        let path = path.as_ref().to_owned();
+        Ok(Part::new(Late { folder: Arc::clone(self), path, mode }.make()?))
     }
 
-    /// Writes a whole output: the same as a part that is written and made final, with fewer system calls. For
-    /// thousands of small files. Blocking.
-    pub fn write_whole(
-        self: &Arc<Folder>,
-        path: impl AsRef<Path>,
-        bytes: &[u8],
-        modified: Option<SystemTime>,
-        mode: Option<u32>,
-    ) -> Result<Change, OutputError> {
-        let temp = Temp::create(self.place(path.as_ref())?, mode)?;
-        temp.write_at(bytes, 0)?;
-        temp.finish(modified)
+    /// The same, but nothing is done on the disk before something is to be written, and so errors come as late. For
+    /// thousands of small files, which then are made, written and final in one go. Not blocking.
+    pub fn late_part(self: &Arc<Folder>, path: impl AsRef<Path>, mode: Option<u32>) -> Part {
+        Part::late(Late { folder: Arc::clone(self), path: path.as_ref().to_owned(), mode })
     }
 
     /// Where an output goes: its folder, opened, and its name in it.
@@ -146,6 +136,32 @@ impl Folder {
             None => return OutputError::io("make the folder", &place, blocked.errno),
         };
         OutputError::because("make the folder", &place, why)
+    }
+}
+
+/// A part that is not on the disk yet.
+pub(super) struct Late {
+    folder: Arc<Folder>,
+    path: PathBuf,
+    mode: Option<u32>,
+}
+
+impl Late {
+    /// Puts it there, if its final name can be had.
+    pub(super) fn make(&self) -> Result<Temp, OutputError> {
+        let place = self.folder.place(&self.path)?;
+        place.check_target()?;
+        Temp::create(place, self.mode)
+    }
+
+    /// Puts it there to be made final at once, which looks at the final name.
+    pub(super) fn make_last(&self) -> Result<Temp, OutputError> {
+        Temp::create(self.folder.place(&self.path)?, self.mode)
+    }
+
+    /// The final path, for messages.
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.path.join(&self.path)
     }
 }
 

@@ -2,12 +2,16 @@
 //!
 //! A writer belongs to the attempt it was made for. What a writer of an earlier attempt still sends after the part was
 //! cleared or made final is refused, so that a blocking write which outlived its attempt can't harm the next one.
+//!
+//! A late part is on the disk from the first write on; what it is given whole ([`Part::hold`]) only when it becomes final.
 
 use super::error::OutputError;
+use super::folder::Late;
 use super::temp::Temp;
 use crate::gather::Change;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use bytes::Bytes;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
 
 /// A temporary file beside its final name: `.NAME.fanout-part`, locked. Removed when dropped.
@@ -31,15 +35,43 @@ struct Shared {
 
 /// Held for reading by each write, for changing by what ends an attempt.
 struct State {
-    /// `None` once the part is final or dropped.
-    temp: Option<Temp>,
+    stage: Stage,
     attempt: u64,
+}
+
+enum Stage {
+    /// Not on the disk yet, and what it is to hold, if that is known as a whole.
+    Late(Late, Vec<Bytes>),
+    /// A file.
+    Made(Temp),
+    /// Final, or dropped.
+    Ended,
 }
 
 impl Part {
     pub(super) fn new(temp: Temp) -> Part {
-        let state = RwLock::new(State { temp: Some(temp), attempt: 0 });
+        Part::at(Stage::Made(temp))
+    }
+
+    pub(super) fn late(late: Late) -> Part {
+        Part::at(Stage::Late(late, Vec::new()))
+    }
+
+    fn at(stage: Stage) -> Part {
+        let state = RwLock::new(State { stage, attempt: 0 });
         Part { shared: Arc::new(Shared { state, end: Mutex::new(0) }) }
+    }
+
+    /// Takes all that is to be in it, in order, to be written when it becomes final; gives it back if the part is on the
+    /// disk already. Not blocking.
+    pub fn hold(&mut self, pieces: Vec<Bytes>) -> Result<(), Vec<Bytes>> {
+        match &mut self.shared.write().stage {
+            Stage::Late(_, held) => {
+                *held = pieces;
+                Ok(())
+            }
+            _ => Err(pieces),
+        }
     }
 
     /// A writer to hand to blocking work. It is of use until the part is cleared, final or dropped.
@@ -49,15 +81,21 @@ impl Part {
 
     /// Empties it, for another attempt. Waits for writes that are going on, and ends all its writers. Blocking.
     pub fn clear(&mut self) -> Result<(), OutputError> {
-        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.shared.write();
         state.attempt += 1;
         *self.shared.end.lock().unwrap_or_else(PoisonError::into_inner) = 0;
-        state.temp()?.set_len(0)
+        match &mut state.stage {
+            Stage::Late(_, held) => {
+                held.clear();
+                Ok(())
+            }
+            _ => state.temp()?.set_len(0),
+        }
     }
 
     /// Bytes in it. Blocking.
     pub fn len(&self) -> Result<u64, OutputError> {
-        self.shared.read().temp()?.len()
+        self.shared.made()?.temp()?.len()
     }
 
     /// Whether nothing is in it. Blocking.
@@ -67,18 +105,26 @@ impl Part {
 
     /// Reads up to a buffer's length from an offset; 0 at the end. Blocking.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, OutputError> {
-        self.shared.read().temp()?.read_at(buffer, offset)
+        self.shared.made()?.temp()?.read_at(buffer, offset)
     }
 
     /// Its final path.
-    pub fn path(&self) -> std::path::PathBuf {
-        self.shared.read().temp.as_ref().map_or_else(Default::default, |temp| Path::to_owned(temp.path()))
+    pub fn path(&self) -> PathBuf {
+        match &self.shared.read().stage {
+            Stage::Late(late, _) => late.path(),
+            Stage::Made(temp) => Path::to_owned(temp.path()),
+            Stage::Ended => PathBuf::new(),
+        }
     }
 
     /// Gives it its final name, in place of what is there, and the modification time. Waits for writes that are going
     /// on; later ones are refused. Blocking.
     pub fn commit(self, modified: Option<SystemTime>) -> Result<Change, OutputError> {
-        self.shared.close().ok_or_else(ended)?.finish(modified)
+        match self.shared.close() {
+            Stage::Made(temp) => temp.finish(modified),
+            Stage::Late(late, held) => filled(late.make_last()?, &held)?.finish(modified),
+            Stage::Ended => Err(ended()),
+        }
     }
 }
 
@@ -105,7 +151,7 @@ impl PartWriter {
     }
 
     fn open(&self) -> Result<RwLockReadGuard<'_, State>, OutputError> {
-        let state = self.shared.read();
+        let state = self.shared.made()?;
         if state.attempt == self.attempt { Ok(state) } else { Err(ended()) }
     }
 }
@@ -115,15 +161,46 @@ impl Shared {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the file out, after the writes that are going on.
-    fn close(&self) -> Option<Temp> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner).temp.take()
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Puts a late part on the disk, with what it holds.
+    fn made(&self) -> Result<RwLockReadGuard<'_, State>, OutputError> {
+        let state = self.read();
+        if !matches!(state.stage, Stage::Late(..)) {
+            return Ok(state);
+        }
+        drop(state);
+        let mut state = self.write();
+        if let Stage::Late(late, held) = &state.stage {
+            state.stage = Stage::Made(filled(late.make()?, held)?);
+        }
+        drop(state);
+        Ok(self.read())
+    }
+
+    /// Takes the file out, after the writes that are going on.
+    fn close(&self) -> Stage {
+        std::mem::replace(&mut self.write().stage, Stage::Ended)
+    }
+}
+
+fn filled(temp: Temp, held: &[Bytes]) -> Result<Temp, OutputError> {
+    let mut end = 0;
+    for piece in held {
+        temp.write_at(piece, end)?;
+        end += piece.len() as u64;
+    }
+    Ok(temp)
 }
 
 impl State {
     fn temp(&self) -> Result<&Temp, OutputError> {
-        self.temp.as_ref().ok_or_else(ended)
+        match &self.stage {
+            Stage::Made(temp) => Ok(temp),
+            _ => Err(ended()),
+        }
     }
 }
 

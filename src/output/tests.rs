@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::gather::Change;
+use bytes::Bytes;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -34,6 +35,47 @@ fn message<T>(result: Result<T, OutputError>) -> String {
     result.err().expect("it should have failed").message
 }
 
+/// A whole output in one go.
+pub(super) fn write_whole(
+    folder: &Arc<Folder>,
+    path: impl AsRef<Path>,
+    bytes: &[u8],
+    modified: Option<SystemTime>,
+    mode: Option<u32>,
+) -> Result<Change, OutputError> {
+    let mut part = folder.late_part(path, mode);
+    part.hold(vec![Bytes::copy_from_slice(bytes)]).unwrap();
+    part.commit(modified)
+}
+
+#[test]
+fn a_late_part_is_on_the_disk_from_the_first_write_on() {
+    let (_temp, folder) = folder();
+    let mut part = folder.late_part("a/x", None);
+    assert_eq!(part.path(), folder.path().join("a/x"));
+    part.hold(vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")]).unwrap();
+    assert_eq!(beneath(folder.path()), [""; 0]);
+    part.clear().unwrap();
+    part.writer().write_at(b"three", 2).unwrap();
+    assert_eq!(beneath(folder.path()), ["a", "a/.x.fanout-part"]);
+    assert!(part.hold(vec![Bytes::new()]).is_err(), "it would be written over what is there");
+    assert!(
+        message(folder.late_part("a/x", None).commit(None)).ends_with("another run or item is writing it")
+    );
+    part.commit(None).unwrap();
+    assert_eq!(fs::read(folder.path().join("a/x")).unwrap(), b"\0\0three");
+}
+
+#[test]
+fn a_late_part_whose_name_is_taken_fails_at_its_first_write_or_when_it_becomes_final() {
+    let (_temp, folder) = folder();
+    fs::create_dir(folder.path().join("x")).unwrap();
+    let part = folder.late_part("x", None);
+    assert!(message(part.writer().write_at(b"1", 0)).ends_with("a folder is there"));
+    assert!(message(write_whole(&folder, "x", b"1", None, None)).ends_with("a folder is there"));
+    assert_eq!(beneath(folder.path()), ["x"]);
+}
+
 #[test]
 fn a_part_gets_its_final_name_at_commit_and_not_before() {
     let (_temp, folder) = folder();
@@ -50,7 +92,7 @@ fn a_part_gets_its_final_name_at_commit_and_not_before() {
 #[test]
 fn a_dropped_part_leaves_nothing_and_keeps_what_stood_there() {
     let (_temp, folder) = folder();
-    folder.write_whole("x", b"old", None, None).unwrap();
+    write_whole(&folder, "x", b"old", None, None).unwrap();
     let part = folder.part("x", None).unwrap();
     part.writer().append(b"new").unwrap();
     drop(part);
@@ -64,7 +106,7 @@ fn the_change_is_told_by_the_bytes() {
     let big = vec![7_u8; 300_000];
     let mut other = big.clone();
     *other.last_mut().unwrap() = 8;
-    let write = |bytes: &[u8]| folder.write_whole("x", bytes, None, None).unwrap();
+    let write = |bytes: &[u8]| write_whole(&folder, "x", bytes, None, None).unwrap();
     assert_eq!(write(&big), Change::New);
     assert_eq!(write(&big), Change::Same);
     assert_eq!(write(&other), Change::Changed, "only the last byte differs");
@@ -80,7 +122,7 @@ fn two_parts_of_one_output_are_refused_until_the_first_is_gone() {
     let first = folder.part("x", None).unwrap();
     let second = message(folder.part("x", None));
     assert!(second.ends_with("out/x: another run or item is writing it"), "{second}");
-    assert!(folder.write_whole("x", b"y", None, None).is_err());
+    assert!(write_whole(&folder, "x", b"y", None, None).is_err());
     drop(first);
     folder.part("x", None).unwrap();
 }
@@ -156,7 +198,7 @@ fn the_authors_own_prefix_may_lead_anywhere() {
     {
         let (prefix, rest) = split_output(output);
         let folder = Folder::open(&temp.path().join("plan").join(prefix)).unwrap();
-        folder.write_whole(rest, b"x", None, None).unwrap();
+        write_whole(&folder, rest, b"x", None, None).unwrap();
         assert!(temp.path().join(lies).is_file(), "{lies}");
     }
     assert_eq!(split_output("reports/"), ("reports/", ""));
@@ -170,12 +212,12 @@ fn only_a_file_or_a_symlink_at_the_final_name_is_replaced() {
     let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
     for (name, why) in [("folder", "a folder is there"), ("socket", "a socket is there")] {
         assert!(message(folder.part(name, None)).ends_with(&format!("out/{name}: {why}")));
-        assert!(message(folder.write_whole(name, b"", None, None)).ends_with(why));
+        assert!(message(write_whole(&folder, name, b"", None, None)).ends_with(why));
     }
     assert!(fs::metadata(folder.path().join("socket")).unwrap().file_type().is_socket());
     fs::write(temp.path().join("victim"), "kept").unwrap();
     symlink("../victim", folder.path().join("link")).unwrap();
-    assert_eq!(folder.write_whole("link", b"kept", None, None), Ok(Change::Changed));
+    assert_eq!(write_whole(&folder, "link", b"kept", None, None), Ok(Change::Changed));
     assert!(fs::symlink_metadata(folder.path().join("link")).unwrap().is_file());
     assert_eq!(fs::read(temp.path().join("victim")).unwrap(), b"kept");
     assert_eq!(beneath(folder.path()), ["folder", "link", "socket"]);
@@ -189,7 +231,7 @@ fn what_is_planted_at_the_temporary_name_is_not_written_to() {
     symlink("../victim", folder.path().join(".a.fanout-part")).unwrap();
     assert!(message(folder.part("a", None)).ends_with("out/a: .a.fanout-part is in the way and not a file"));
     fs::hard_link(&victim, folder.path().join(".b.fanout-part")).unwrap();
-    folder.write_whole("b", b"new", None, None).unwrap();
+    write_whole(&folder, "b", b"new", None, None).unwrap();
     fs::create_dir(folder.path().join(".c.fanout-part")).unwrap();
     assert!(folder.part("c", None).is_err());
     assert_eq!(fs::read(&victim).unwrap(), b"kept");
@@ -224,9 +266,9 @@ fn a_folder_that_can_not_be_written_in_is_told_before_anything_is_fetched() {
 #[test]
 fn a_folder_that_was_removed_meanwhile_is_made_again() {
     let (_temp, folder) = folder();
-    folder.write_whole("day/x", b"1", None, None).unwrap();
+    write_whole(&folder, "day/x", b"1", None, None).unwrap();
     fs::remove_dir_all(folder.path().join("day")).unwrap();
-    folder.write_whole("day/x", b"2", None, None).unwrap();
+    write_whole(&folder, "day/x", b"2", None, None).unwrap();
     assert_eq!(fs::read(folder.path().join("day/x")).unwrap(), b"2");
 }
 
@@ -247,11 +289,11 @@ fn files_and_folders_have_the_permissions_that_the_umask_leaves() {
     let (temp, folder) = folder();
     fs::write(temp.path().join("plain"), "").unwrap();
     fs::create_dir(temp.path().join("plain folder")).unwrap();
-    folder.write_whole("a/x", b"", None, None).unwrap();
+    write_whole(&folder, "a/x", b"", None, None).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().mode();
     assert_eq!(mode(&folder.path().join("a/x")), mode(&temp.path().join("plain")));
     assert_eq!(mode(&folder.path().join("a")), mode(&temp.path().join("plain folder")));
-    folder.write_whole("a/y", b"", None, Some(0o666)).unwrap();
+    write_whole(&folder, "a/y", b"", None, Some(0o666)).unwrap();
     assert_eq!(mode(&folder.path().join("a/y")) & 0o7777, 0o666, "a mode is meant exactly");
 }
 

@@ -80,7 +80,12 @@ async fn attempt(
     request: &dyn Request,
     place: Option<Place>,
 ) -> Ended<Fetched, SourceError> {
-    let mut sink = match open(job, number, context, place.as_ref()).await {
+    let late = request.is_cheap() && job.join.is_none();
+    let opened = match &place {
+        Some(place) if late => open_late(job, number, place),
+        place => open(job, number, context, place.as_ref()).await,
+    };
+    let mut sink = match opened {
         Ok(sink) => sink,
         Err(error) => return Ended::Failed(error),
     };
@@ -89,6 +94,13 @@ async fn attempt(
         Ok(payload) => settle(job, label, number, context, sink, payload, place).await.into(),
         Err(error) => Ended::Failed(error),
     }
+}
+
+/// Says where the result goes, which is opened with the first thing to be written.
+fn open_late(job: &JobRun, number: u64, place: &Place) -> Result<Sink, SourceError> {
+    job.shared.claim(&place.path, Owner { job: job.number(), item: number })?;
+    let part = job.shared.outputs.folder()?.late_part(&place.path, place.mode);
+    Ok(Sink::File { part, format: place.format.clone() })
 }
 
 /// Opens where the result goes.

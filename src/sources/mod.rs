@@ -178,6 +178,12 @@ pub trait Request: Send + Sync {
     /// What it asks for, in one line without secrets: `GET https://api.example/v1/latest/EUR`.
     fn target(&self) -> String;
 
+    /// Whether little is lost if it is carried out and then its output can't be written: then the output is opened only
+    /// when there is something to write, which costs less where results are small.
+    fn is_cheap(&self) -> bool {
+        false
+    }
+
     /// Carries it out once: streams the result into `sink`, reports phases and progress, and stops when asked.
     fn call<'a>(
         &'a self,

@@ -72,7 +72,7 @@ proptest! {
         let root = tempfile::tempdir().unwrap();
         let folder = Folder::open(&root.path().join("out")).unwrap();
         if let Ok(name) = server_name(&name) {
-            prop_assert!(folder.write_whole(&name, b"x", None, None).is_ok());
+            prop_assert!(crate::output::tests::write_whole(&folder, &name, b"x", None, None).is_ok());
             let found: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             prop_assert_eq!(found, vec![name]);
         }
@@ -83,7 +83,7 @@ proptest! {
     fn no_path_at_all_leads_out_of_its_folder(path in prop::collection::vec(prop::sample::select(&b"./\0a~"[..]), 0..12)) {
         let root = tempfile::tempdir().unwrap();
         let folder = Folder::open(&root.path().join("out")).unwrap();
-        let _ = folder.write_whole(OsStr::from_bytes(&path), b"x", None, None);
+        let _ = crate::output::tests::write_whole(&folder, OsStr::from_bytes(&path), b"x", None, None);
         prop_assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
     }
 

@@ -42,7 +42,7 @@ fn write_for_ever(folder: &Arc<Folder>) {
         let block = vec![round as u8; MIB / 64];
         (0..64).for_each(|_| part.writer().append(&block).unwrap());
         part.commit(None).unwrap();
-        folder.write_whole("whole", &vec![round as u8; MIB], None, None).unwrap();
+        write_whole(&folder, "whole", &vec![round as u8; MIB], None, None).unwrap();
     }
 }
 
@@ -57,7 +57,7 @@ fn hold(folder: &Arc<Folder>) {
 
 /// Both ways to write fail with this cause, and leave what was there.
 fn refuse(folder: &Arc<Folder>, cause: &str, full: bool) {
-    folder.write_whole("old", b"old", None, None).unwrap();
+    write_whole(&folder, "old", b"old", None, None).unwrap();
     let bytes = vec![1; 2 * MIB];
     for name in ["old", "new"] {
         let by_part = || {
@@ -65,7 +65,7 @@ fn refuse(folder: &Arc<Folder>, cause: &str, full: bool) {
             bytes.chunks(4096).try_for_each(|chunk| part.writer().append(chunk))?;
             part.commit(None)
         };
-        for result in [by_part(), folder.write_whole(name, &bytes, None, None)] {
+        for result in [by_part(), write_whole(&folder, name, &bytes, None, None)] {
             let error = result.unwrap_err();
             assert!(error.message.contains(cause) && error.message.contains(name), "{}", error.message);
             assert_eq!(error.full, full);
@@ -73,7 +73,7 @@ fn refuse(folder: &Arc<Folder>, cause: &str, full: bool) {
     }
     assert_eq!(beneath(folder.path()), ["old"]);
     assert_eq!(fs::read(folder.path().join("old")).unwrap(), b"old");
-    folder.write_whole("small", b"there is space again", None, None).unwrap();
+    write_whole(&folder, "small", b"there is space again", None, None).unwrap();
 }
 
 fn assert_success(command: &mut Command) {
@@ -100,7 +100,7 @@ fn a_killed_process_leaves_final_names_whole() {
     }
     // What was left behind is in nobody's way, and goes.
     for name in ["sub/0", "sub/1", "sub/2", "sub/3", "whole"] {
-        folder.write_whole(name, b"x", None, None).unwrap();
+        write_whole(&folder, name, b"x", None, None).unwrap();
     }
     assert_eq!(beneath(folder.path()), ["sub", "sub/0", "sub/1", "sub/2", "sub/3", "whole"]);
     drop(temp);
@@ -113,12 +113,12 @@ fn a_part_that_another_process_holds_is_refused_until_it_is_killed() {
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "ready"));
     for _ in 0..3 {
-        let error = message(folder.write_whole("held", b"x", None, None));
+        let error = message(write_whole(&folder, "held", b"x", None, None));
         assert!(error.ends_with("out/held: another run or item is writing it"), "{error}");
     }
     process.kill().unwrap();
     process.wait().unwrap();
-    folder.write_whole("held", b"x", None, None).unwrap();
+    write_whole(&folder, "held", b"x", None, None).unwrap();
     assert_eq!(beneath(folder.path()), ["held"]);
 }
 
@@ -172,7 +172,7 @@ fn a_symlink_that_is_swapped_in_is_never_followed() {
         for round in 0..3000 {
             // Opened anew each time, so that no handle is kept.
             let fresh = Folder::open(folder.path()).unwrap();
-            match fresh.write_whole(format!("a/{}", round % 9), b"x", None, None) {
+            match write_whole(&fresh, format!("a/{}", round % 9), b"x", None, None) {
                 Ok(_) => written += 1,
                 Err(_) => refused += 1,
             }
@@ -228,7 +228,7 @@ fn writers_of_many_outputs_in_many_folders_are_in_nobodys_way() {
             scope.spawn(move || {
                 for number in 0..200 {
                     let path = format!("{}/{}/{thread}-{number}", number % 10, number % 11);
-                    assert_eq!(folder.write_whole(&path, path.as_bytes(), None, None), Ok(Change::New));
+                    assert_eq!(write_whole(&folder, &path, path.as_bytes(), None, None), Ok(Change::New));
                 }
             });
         }

@@ -4,7 +4,7 @@
 use super::auth::{self, Method};
 use super::error::Lost;
 use super::known_hosts::{KnownHosts, Verdict, described, fingerprint};
-use super::session::Session;
+use super::session::{Opening, Session, Up};
 use crate::gather::{Advice, Attributes};
 use crate::sources::SourceError;
 use russh::client::{self, Config, DisconnectReason, Handle};
@@ -15,17 +15,15 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// What the window is made for: so much may be on its way from a server at this round trip and rate.
-const RATE: f64 = 125e6;
-/// The smallest window: what every client has.
-const LEAST_WINDOW: u32 = 4 << 20;
-/// The largest: with four connections, still far from what a small machine has.
-const MOST_WINDOW: u32 = 32 << 20;
+/// The window of a connection: what may be on its way from the server, 160 MB/s at a round trip of 100 ms. It is what is asked
+/// for that fills it, and that is bounded for all connections together; a window by the time that connecting took would
+/// be too small behind whatever answers in the server's place.
+const WINDOW: u32 = 16 << 20;
 /// The largest SSH packet that is asked for: servers refuse more.
 const PACKET: u32 = 32 * 1024;
 /// What is read from the socket at once.
@@ -84,14 +82,16 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects and logs in.
+    /// Connects and logs in. That there is SFTP is told later, by a call of `up` or by the first answer.
     pub(super) async fn open(
         target: &Target,
         credentials: Arc<Credentials>,
+        up: Option<Up>,
     ) -> Result<Connection, SourceError> {
-        let (stream, round_trip) = dial(target).await?;
+        let stream = dial(target).await?;
         let patience = target.connect_timeout * LOGIN_PATIENCE;
-        let opened = timeout(patience, Connection::over(stream, round_trip, target, credentials)).await;
+        let opening = Opening { window: WINDOW, patience, up };
+        let opened = timeout(patience, Connection::over(stream, opening, target, credentials)).await;
         opened.unwrap_or_else(|_| {
             let message = format!("{}: no login within {patience:?}", target.name);
             Err(SourceError::new("connect", message).advice(Advice::SOURCE_AGAIN))
@@ -106,15 +106,15 @@ impl Connection {
 
     async fn over(
         stream: TcpStream,
-        round_trip: Duration,
+        opening: Opening,
         target: &Target,
         credentials: Arc<Credentials>,
     ) -> Result<Connection, SourceError> {
-        let config = Arc::new(config(target, round_trip, &credentials.known));
+        let config = Arc::new(config(target, &credentials.known));
         let guard = Guard { credentials: credentials.clone(), verdict: Arc::default(), gone: Arc::default() };
         let (verdict, gone) = (guard.verdict.clone(), guard.gone.clone());
         let stream = BufReader::with_capacity(READ_BUFFER, stream);
-        let mut handle = client::connect_stream(config.clone(), stream, guard).await.map_err(|error| {
+        let mut handle = client::connect_stream(config, stream, guard).await.map_err(|error| {
             let refused = verdict.get().map(|(verdict, key)| distrust(target, &credentials, verdict, key));
             refused.unwrap_or_else(|| handshake(target, &error))
         })?;
@@ -125,13 +125,13 @@ impl Connection {
         };
         let channel = handle.channel_open_session().await;
         let channel = channel.map_err(|error| lost(Lost::Link(format!("{error}").into())))?;
-        let session = Session::start(channel, config.window_size).await.map_err(lost)?;
+        let session = Session::start(channel, opening).await.map_err(lost)?;
         Ok(Connection { session, handle })
     }
 }
 
-/// Connects to the first of the host's addresses that answers; also tells how long its answer took.
-async fn dial(target: &Target) -> Result<(TcpStream, Duration), SourceError> {
+/// Connects to the first of the host's addresses that answers.
+async fn dial(target: &Target) -> Result<TcpStream, SourceError> {
     let fail = |code, why: String| {
         SourceError::new(code, format!("{}: {why}", target.name)).advice(Advice::SOURCE_AGAIN)
     };
@@ -151,25 +151,22 @@ async fn dial(target: &Target) -> Result<(TcpStream, Duration), SourceError> {
     Err(last)
 }
 
-async fn dial_one(address: SocketAddr, patience: Duration) -> Result<(TcpStream, Duration), String> {
-    let start = Instant::now();
+async fn dial_one(address: SocketAddr, patience: Duration) -> Result<TcpStream, String> {
     let stream = timeout(patience, TcpStream::connect(address)).await;
     let stream =
         stream.map_err(|_| format!("no answer within {patience:?}"))?.map_err(|error| error.to_string())?;
     // Without it small requests wait for the acknowledgement of the ones before.
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
-    Ok((stream, start.elapsed()))
+    Ok(stream)
 }
 
-fn config(target: &Target, round_trip: Duration, known: &KnownHosts) -> Config {
-    let window = (2.0 * round_trip.as_secs_f64() * RATE) as u32;
-    let window = window.clamp(LEAST_WINDOW, MOST_WINDOW);
+fn config(target: &Target, known: &KnownHosts) -> Config {
     Config {
         limits: Limits { rekey_read_limit: target.rekey, ..Limits::default() },
-        window_size: window,
+        window_size: WINDOW,
         maximum_packet_size: PACKET,
         // One message a packet: room for a whole window in packets a quarter of the largest.
-        channel_buffer_size: (window / (PACKET / 4)) as usize,
+        channel_buffer_size: (WINDOW / (PACKET / 4)) as usize,
         preferred: preferred(known),
         keepalive_interval: Some(target.keepalive),
         keepalive_max: KEEPALIVES,

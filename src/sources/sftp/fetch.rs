@@ -1,25 +1,24 @@
-//! One file: opened, read in pipelined pieces, checked against the size the server tells, closed without waiting. A
-//! small file takes two round trips: open, then read and fstat in one flight, where the short reply to a read of one
-//! byte more than the size proves the end. Not here: where the bytes go (`store`), and which files (`list`).
+//! One file: opened, read, checked against the size the server tells, closed without waiting. A small file takes two round
+//! trips: open, then read and fstat in one flight, where the short reply to a read of one byte more than the size proves
+//! the end. A large one is read over all connections at once. Not here: the reads (`reading`), where the bytes go (`store`),
+//! and which files (`list`).
 
-use super::codec::{Attrs, Data, Reply, Request, status};
+use super::codec::{Attrs, Reply, Request};
 use super::entry::{self, Kind};
 use super::error::Fault;
 use super::pool::Lease;
-use super::session::{Answer, Held};
-use super::store::{Chunk, Store};
+use super::ranges::Ranges;
+use super::reading::Reading;
+use super::session::Held;
+use super::store::Store;
 use crate::gather::{Advice, Context};
 use crate::sources::SourceError;
 use bytes::Bytes;
-use futures_util::FutureExt;
-use std::collections::VecDeque;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 
-/// Reads in flight at the start of a file; each full reply adds [`RAMP`]: fragile servers are not flooded.
-const FIRST_READS: usize = 4;
-/// See [`FIRST_READS`].
-const RAMP: usize = 2;
-/// Bytes that are handed to the disk at once, while the rest is still in flight.
-const BATCH: usize = 1 << 20;
+/// The size from which on a file is worth the logins of more connections.
+const LARGE: u64 = 64 << 20;
 
 /// What to fetch, over which connection.
 pub(super) struct File<'a> {
@@ -36,12 +35,16 @@ pub(super) struct File<'a> {
 }
 
 /// Why a file could not be fetched, before it is known what it is called.
-enum Failed {
+pub(super) enum Failed {
+    /// What the server did.
     Fault(Fault),
     /// It ended before its size: bytes there were, and should have been.
     Truncated(u64, u64),
+    /// It is not what it was: how.
     Changed(String),
+    /// It is no file.
     Folder,
+    /// What came could not be written.
     Sink(SourceError),
 }
 
@@ -53,13 +56,78 @@ impl From<Fault> for Failed {
 
 impl File<'_> {
     /// Fetches it into the store, and says what the server says of it: size and mtime.
-    pub(super) async fn fetch(&self, store: &mut Store<'_>) -> Result<Attrs, SourceError> {
+    pub(super) async fn fetch(&self, store: &Store<'_>) -> Result<Attrs, SourceError> {
         self.context.phase("open");
         let open =
             Open::new(self.lease, self.path).await.map_err(|fault| self.error("open", fault.into()))?;
         self.context.phase("read");
-        let mut reading = Reading::new(self, &open.handle);
-        reading.run(store).await.map_err(|failed| self.error("read", failed))
+        self.read(&open, store).await.map_err(|failed| self.error("read", failed))
+    }
+
+    async fn read(&self, open: &Open<'_>, store: &Store<'_>) -> Result<Attrs, Failed> {
+        let ranges =
+            Ranges::up_to(self.size.map_or(self.lease.read_len().into(), |size| size.saturating_add(1)));
+        let mut first = Reading::new(self.lease, self.context, &open.handle, &ranges);
+        first.ask().await;
+        let before = open.stat().await?;
+        if entry::kind(&before, None) == Kind::Folder {
+            return Err(Failed::Folder);
+        }
+        let size = before.size.ok_or(Fault::Protocol("no size"))?;
+        store.expect(size).map_err(Failed::Sink)?;
+        ranges.end_at(size);
+        first.end_at(size);
+        let replies = match size {
+            LARGE.. => self.read_at_once(first, before, &ranges, store).await?,
+            _ => first.run(store).await?,
+        };
+        if replies > 1 {
+            unchanged(before, open.stat().await?)?;
+        }
+        Ok(before)
+    }
+
+    /// Reads over the first connection, and over the others as they come.
+    async fn read_at_once(
+        &self,
+        mut first: Reading<'_>,
+        before: Attrs,
+        ranges: &Ranges,
+        store: &Store<'_>,
+    ) -> Result<u64, Failed> {
+        let mut coming: FuturesUnordered<_> =
+            self.lease.others().map(|place| self.lease.another(place)).collect();
+        let mut reading = FuturesUnordered::new();
+        reading.push(async { first.run(store).await }.boxed());
+        let mut replies = 0;
+        loop {
+            tokio::select! {
+                Some(Some(lease)) = coming.next(), if !ranges.is_empty() => {
+                    reading.push(self.read_beside(lease, before, ranges, store).boxed());
+                }
+                ended = reading.next() => match ended {
+                    Some(ended) => replies += ended?,
+                    None => return Ok(replies),
+                },
+            }
+        }
+    }
+
+    /// Reads over another connection what is left when it is there. A server that does not open the file once more is left
+    /// alone; one that shows another file there is not.
+    async fn read_beside(
+        &self,
+        lease: Lease,
+        before: Attrs,
+        ranges: &Ranges,
+        store: &Store<'_>,
+    ) -> Result<u64, Failed> {
+        let Ok(open) = Open::new(&lease, self.path).await else { return Ok(0) };
+        let Ok(attrs) = open.stat().await else { return Ok(0) };
+        unchanged(before, attrs)?;
+        let mut reading = Reading::new(&lease, self.context, &open.handle, ranges);
+        reading.end_at(before.size.unwrap_or_default());
+        reading.run(store).await
     }
 
     fn error(&self, what: &str, failed: Failed) -> SourceError {
@@ -96,177 +164,18 @@ impl<'a> Open<'a> {
             _ => Err(Fault::Protocol("an answer that is no handle")),
         }
     }
+
+    async fn stat(&self) -> Result<Attrs, Fault> {
+        match self.lease.ask(Request::Fstat(&self.handle), Held::default()).await? {
+            (Reply::Attrs(attrs), _) => Ok(attrs),
+            _ => Err(Fault::Protocol("an answer that is no attributes")),
+        }
+    }
 }
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.lease.close(&self.handle, std::mem::take(&mut self.held));
-    }
-}
-
-/// A file that is being read.
-struct Reading<'a> {
-    file: &'a File<'a>,
-    handle: &'a [u8],
-    flight: VecDeque<Read>,
-    /// Where short replies left gaps.
-    gaps: VecDeque<Range>,
-    /// What has not been asked for yet: from here to `end`.
-    next: u64,
-    end: u64,
-    depth: usize,
-    /// Replies that brought data.
-    replies: u64,
-}
-
-/// A stretch of the file. `empty` once it was answered with no bytes at all.
-#[derive(Clone, Copy)]
-struct Range {
-    offset: u64,
-    len: u32,
-    empty: bool,
-}
-
-struct Read {
-    range: Range,
-    answer: Answer,
-}
-
-impl<'a> Reading<'a> {
-    fn new(file: &'a File<'a>, handle: &'a [u8]) -> Reading<'a> {
-        let end = file.size.map_or(file.lease.read_len().into(), |size| size.saturating_add(1));
-        let (flight, gaps) = (VecDeque::new(), VecDeque::new());
-        Reading { file, handle, flight, gaps, next: 0, end, depth: FIRST_READS, replies: 0 }
-    }
-
-    async fn run(&mut self, store: &mut Store<'_>) -> Result<Attrs, Failed> {
-        self.fill().await;
-        let before = self.stat().await?;
-        if entry::kind(&before, None) == Kind::Folder {
-            return Err(Failed::Folder);
-        }
-        let size = before.size.ok_or(Fault::Protocol("no size"))?;
-        store.expect(size).map_err(Failed::Sink)?;
-        self.end = size;
-        loop {
-            self.fill().await;
-            let batch = self.batch(size).await?;
-            if batch.is_empty() && self.flight.is_empty() && self.gaps.is_empty() {
-                break;
-            }
-            store.write(self.file.context, batch).await.map_err(Failed::Sink)?;
-        }
-        if self.replies > 1 {
-            let after = self.stat().await?;
-            unchanged(before, after)?;
-        }
-        Ok(before)
-    }
-
-    async fn stat(&self) -> Result<Attrs, Fault> {
-        match self.file.lease.ask(Request::Fstat(self.handle), Held::default()).await? {
-            (Reply::Attrs(attrs), _) => Ok(attrs),
-            _ => Err(Fault::Protocol("an answer that is no attributes")),
-        }
-    }
-
-    /// Asks for as much as there is room for; for one stretch at least, if nothing is in flight.
-    async fn fill(&mut self) {
-        let lease = self.file.lease;
-        while self.flight.len() < self.depth
-            && let Some(range) = self.wanted()
-        {
-            let room = match lease.room_now(range.len) {
-                None if self.flight.is_empty() => Some(lease.room(range.len).await),
-                room => room,
-            };
-            let Some(held) = room else { return };
-            self.took(range);
-            let request = Request::Read { handle: self.handle, offset: range.offset, len: range.len };
-            self.flight.push_back(Read { range, answer: lease.ask(request, held) });
-        }
-    }
-
-    /// The next stretch to ask for: gaps first.
-    fn wanted(&self) -> Option<Range> {
-        let fresh = || {
-            let len = self.end.saturating_sub(self.next).min(self.file.lease.read_len().into()) as u32;
-            (len > 0).then_some(Range { offset: self.next, len, empty: false })
-        };
-        self.gaps.front().copied().or_else(fresh)
-    }
-
-    fn took(&mut self, range: Range) {
-        if self.gaps.pop_front().is_none() {
-            self.next = range.offset + u64::from(range.len);
-        }
-    }
-
-    /// Waits for the oldest reply, and takes those after it that are there already.
-    async fn batch(&mut self, size: u64) -> Result<Vec<Chunk>, Failed> {
-        let (mut batch, mut len) = (Vec::new(), 0);
-        while let Some(read) = self.flight.front_mut() {
-            let reply = match len {
-                0 => (&mut read.answer).await,
-                _ => match (&mut read.answer).now_or_never() {
-                    Some(reply) => reply,
-                    None => break,
-                },
-            };
-            let range = read.range;
-            self.flight.pop_front();
-            if let Some(chunk) = self.settle(range, reply, size)? {
-                len += chunk.data.len;
-                batch.push(chunk);
-            }
-            if len >= BATCH {
-                break;
-            }
-        }
-        Ok(batch)
-    }
-
-    /// Checks a reply against what was asked, and asks again for what it lacks.
-    fn settle(
-        &mut self,
-        range: Range,
-        reply: Result<(Reply, Held), Fault>,
-        size: u64,
-    ) -> Result<Option<Chunk>, Failed> {
-        let (data, held) = match reply {
-            Ok((Reply::Data(data), held)) => (data, held),
-            Ok(_) => return Err(Fault::Protocol("an answer that is no data").into()),
-            Err(Fault::Status { code: status::EOF, .. }) if range.offset >= size => return Ok(None),
-            Err(Fault::Status { code: status::EOF, .. }) => {
-                return Err(Failed::Truncated(range.offset, size));
-            }
-            Err(fault) => return Err(fault.into()),
-        };
-        let end = self.check(range, &data, size)?;
-        let rest = (range.offset + u64::from(range.len)).min(size).saturating_sub(end) as u32;
-        if rest > 0 {
-            self.gaps.push_back(Range { offset: end, len: rest, empty: data.len == 0 });
-        } else {
-            self.depth += RAMP;
-        }
-        self.replies += 1;
-        self.file.context.progress().add_bytes(data.len as u64);
-        Ok((data.len > 0).then_some(Chunk { offset: range.offset, data, held }))
-    }
-
-    /// Where the data ends, if it is what may be sent.
-    fn check(&self, range: Range, data: &Data, size: u64) -> Result<u64, Failed> {
-        if data.len > range.len as usize {
-            return Err(Fault::Protocol("more data than asked for").into());
-        }
-        if data.len == 0 && range.empty {
-            return Err(Fault::Protocol("no data and no end, twice").into());
-        }
-        let end = range.offset + data.len as u64;
-        if end > size {
-            return Err(Failed::Changed(format!("it had {end} bytes, then {size}")));
-        }
-        Ok(end)
     }
 }
 

@@ -231,6 +231,15 @@ async fn stat(pool: &Arc<Pool>, path: &[u8], context: &Context) -> Result<Attrs,
     Err(fault.error(&pool.target.name, "stat", path))
 }
 
+/// Connects and waits for the first answer, whatever it is: only then it is known that there is SFTP.
+pub(super) async fn greet(pool: &Arc<Pool>, context: &Context) -> Result<(), SourceError> {
+    let lease = pool.lease(context).await?;
+    match lease.ask(Request::Stat(b"."), Held::default()).await {
+        Err(Fault::Lost(lost)) => Err(lost.error(&pool.target.name)),
+        _ => Ok(()),
+    }
+}
+
 /// A name's path on the server.
 pub(super) fn joined(folder: &[u8], name: &[u8]) -> Vec<u8> {
     match folder {

@@ -14,6 +14,8 @@ mod known_hosts;
 mod list;
 mod pattern;
 mod pool;
+mod ranges;
+mod reading;
 mod session;
 mod settings;
 mod source;

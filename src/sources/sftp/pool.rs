@@ -1,9 +1,10 @@
-//! The connections of a source: one alone until the first login succeeded, more as the work asks for them, new ones in
-//! place of lost ones. A refusal is remembered: nothing connects after it. Not here: how a connection is made
-//! (`connect`), and retries (`gather`).
+//! The connections of a source: one alone until the first login succeeded, another when those there are have no room left
+//! or have been busy for so long that a login is little beside it, new ones in place of lost ones. A refusal is remembered: nothing connects after it. Not here: how a connection is made (`connect`), and
+//! retries (`gather`).
 
 use super::connect::{Connection, Credentials, Target};
-use super::session::{Held, Session};
+use super::error::Lost;
+use super::session::{Held, Session, Up};
 use crate::gather::Context;
 use crate::sources::SourceError;
 use std::future::Future;
@@ -11,13 +12,19 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
-use tokio::sync::{OnceCell, Semaphore};
-use tokio::task::AbortHandle;
+use tokio::sync::{Notify, OnceCell, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Bytes in flight over all connections of a source.
 const SOURCE_BYTES: usize = 48 << 20;
-/// Users of the least busy connection from which on another one is opened.
+/// Users of the least busy connection from which on it counts as busy.
 const BUSY: usize = 48;
+/// How long connections are busy before another one is opened, in times of what a login takes: it costs the server more than
+/// hundreds of small files do.
+const WORTH_A_LOGIN: u32 = 4;
+/// Logins that go on at once: servers refuse some of those who come while ten have not logged in yet.
+const MOST_LOGINS: usize = 4;
 /// How long a server may take to hear that a connection ends.
 const GOODBYE: Duration = Duration::from_millis(500);
 /// The least that is counted for a request: its own packets are bytes, too.
@@ -36,12 +43,20 @@ pub(super) struct Pool {
     state: Mutex<State>,
     /// One connect at a time while there is no connection.
     gate: tokio::sync::Mutex<()>,
+    /// Told when there is one connection more, and when there will be no more.
+    grown: Notify,
 }
 
 struct State {
     connections: Vec<Arc<Shared>>,
     most: usize,
-    growing: Option<AbortHandle>,
+    growing: JoinSet<()>,
+    /// How many logins are going on beside the connections there are.
+    logins: usize,
+    /// Since when the least busy connection is busy.
+    busy: Option<Instant>,
+    /// What the first login took.
+    login: Duration,
     /// How often connecting failed, and how the last time.
     failures: u64,
     failure: Option<SourceError>,
@@ -55,7 +70,7 @@ struct Shared {
 /// The use of a connection.
 pub(super) struct Lease {
     shared: Arc<Shared>,
-    source_bytes: Arc<Semaphore>,
+    pool: Arc<Pool>,
 }
 
 impl Pool {
@@ -69,11 +84,15 @@ impl Pool {
             state: Mutex::new(State {
                 connections: Vec::new(),
                 most,
-                growing: None,
+                growing: JoinSet::new(),
+                logins: 0,
+                busy: None,
+                login: Duration::ZERO,
                 failures: 0,
                 failure: None,
             }),
             gate: tokio::sync::Mutex::new(()),
+            grown: Notify::new(),
         })
     }
 
@@ -92,13 +111,20 @@ impl Pool {
         if let Some(error) = self.failed_since(failures) {
             return Err(error);
         }
-        let connection = self.connect(context).await.inspect_err(|error| {
-            let mut state = self.state();
-            state.failures += 1;
-            state.failure = Some(error.clone());
-        })?;
-        context.source_up();
+        let start = Instant::now();
+        let connection = self.connect(context).await.inspect_err(|error| self.state().fail(error))?;
+        self.state().login = start.elapsed();
         Ok(self.add(connection))
+    }
+
+    /// The connection at a place, or that there will be none. Nothing is known yet while it is being opened.
+    fn at(self: &Arc<Pool>, place: usize) -> Option<Option<Lease>> {
+        let mut state = self.state();
+        if let Some(shared) = state.connections.get(place) {
+            return Some(Some(Lease::of(shared.clone(), self)));
+        }
+        self.widen(&mut state, place + 1);
+        (place >= state.most || state.connections.is_empty()).then_some(None)
     }
 
     fn failed_since(&self, failures: u64) -> Option<SourceError> {
@@ -113,36 +139,50 @@ impl Pool {
             async move { context.blocking(move |_| resolve()).await.map(Arc::new) }
         };
         let credentials = self.credentials.get_or_try_init(resolve).await?;
-        Connection::open(&self.target, credentials.clone()).await
+        let told = context.clone();
+        let up: Up = Box::new(move || told.source_up());
+        Connection::open(&self.target, credentials.clone(), Some(up)).await
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, connection: Connection) -> Lease {
+    fn add(self: &Arc<Pool>, connection: Connection) -> Lease {
         let shared = Arc::new(Shared { connection, users: AtomicUsize::new(0) });
         self.state().connections.push(shared.clone());
-        Lease::of(shared, &self.bytes)
+        Lease::of(shared, self)
     }
 
     /// Takes the least busy connection, leaving out lost ones.
     fn pick(self: &Arc<Pool>) -> Option<Lease> {
         let mut state = self.state();
-        state.connections.retain(|shared| shared.connection.session.lost().is_none());
+        state.leave_out_lost(&self.target.name);
         let least = state.connections.iter().min_by_key(|shared| shared.users.load(Relaxed))?.clone();
-        let wanted = least.users.load(Relaxed) >= BUSY && state.connections.len() < state.most;
-        if wanted && state.growing.is_none() {
-            state.growing = Some(tokio::spawn(grow(Arc::downgrade(self))).abort_handle());
+        let is_full = least.connection.session.is_full();
+        if state.is_worth_a_login(least.users.load(Relaxed)) || is_full {
+            let next = state.connections.len() + 1;
+            self.widen(&mut state, next);
         }
-        Some(Lease::of(least, &self.bytes))
+        Some(Lease::of(least, self))
+    }
+
+    /// Opens another connection unless there are `wanted` or as many as there may be, with those that are being opened.
+    fn widen(self: &Arc<Pool>, state: &mut State, wanted: usize) {
+        let coming = state.connections.len() + state.logins;
+        let is_wanted = coming < wanted.min(state.most) && state.logins < MOST_LOGINS;
+        if is_wanted && !state.connections.is_empty() {
+            state.logins += 1;
+            state.growing.spawn(grow(Arc::downgrade(self)));
+        }
     }
 
     /// Ends all connections, telling the server.
     pub(super) async fn close(&self) {
         let connections = {
             let mut state = self.state();
-            state.growing.take().inspect(AbortHandle::abort);
+            state.growing = JoinSet::new();
+            state.logins = 0;
             std::mem::take(&mut state.connections)
         };
         let goodbyes = connections.iter().map(|shared| shared.connection.close());
@@ -151,9 +191,29 @@ impl Pool {
     }
 }
 
-impl Drop for Pool {
-    fn drop(&mut self) {
-        self.state().growing.take().inspect(AbortHandle::abort);
+impl State {
+    fn fail(&mut self, error: &SourceError) {
+        self.failures += 1;
+        self.failure = Some(error.clone());
+    }
+
+    /// Forgets lost connections. That a server has no SFTP is remembered: it is a refusal.
+    fn leave_out_lost(&mut self, target: &str) {
+        let lost = self.connections.extract_if(.., |shared| shared.connection.session.lost().is_some());
+        let refusals: Vec<_> = lost
+            .filter_map(|shared| shared.connection.session.lost())
+            .filter(|lost| matches!(lost, Lost::NoSftp(_)))
+            .collect();
+        refusals.iter().for_each(|lost| self.fail(&lost.error(target)));
+    }
+
+    /// Whether all connections are busy, by the `users` of the least busy one, and have been for long enough.
+    fn is_worth_a_login(&mut self, users: usize) -> bool {
+        if users < BUSY {
+            self.busy = None;
+            return false;
+        }
+        self.busy.get_or_insert_with(Instant::now).elapsed() >= self.login * WORTH_A_LOGIN
     }
 }
 
@@ -164,28 +224,38 @@ async fn grow(pool: Weak<Pool>) {
     else {
         return;
     };
-    let opened = Connection::open(&target, credentials).await;
+    let opened = Connection::open(&target, credentials, None).await;
     let Some(pool) = pool.upgrade() else { return };
     match opened {
-        Ok(connection) => drop(pool.add(connection)),
+        Ok(connection) => {
+            drop(pool.add(connection));
+            // Long enough ago that the new one has its share of the work, if the rest is still busy.
+            pool.state().busy = None;
+        }
         Err(error) => {
             tracing::debug!(%error, "no further connection");
             let mut state = pool.state();
             state.most = state.connections.len().max(1);
         }
     }
-    pool.state().growing = None;
+    {
+        let mut state = pool.state();
+        state.logins = state.logins.saturating_sub(1);
+        // Forgets those that are over; this one is with the next.
+        while state.growing.try_join_next().is_some() {}
+    }
+    pool.grown.notify_waiters();
 }
 
 impl Lease {
-    fn of(shared: Arc<Shared>, source_bytes: &Arc<Semaphore>) -> Lease {
+    fn of(shared: Arc<Shared>, pool: &Arc<Pool>) -> Lease {
         shared.users.fetch_add(1, Relaxed);
-        Lease { shared, source_bytes: source_bytes.clone() }
+        Lease { shared, pool: pool.clone() }
     }
 
     /// The slot of a file to be opened.
     pub(super) fn slot(&self) -> impl Future<Output = Held> + use<> {
-        let handles = self.handles.clone();
+        let handles = self.handles().clone();
         async move { [handles.acquire_owned().await.ok(), None] }
     }
 
@@ -194,14 +264,32 @@ impl Lease {
     pub(super) async fn room(&self, len: u32) -> Held {
         let len = len.max(LEAST_BYTES);
         let connection = self.bytes.clone().acquire_many_owned(len).await.ok();
-        [connection, self.source_bytes.clone().acquire_many_owned(len).await.ok()]
+        [connection, self.pool.bytes.clone().acquire_many_owned(len).await.ok()]
     }
 
     /// Takes room for `len` bytes if there is room now.
     pub(super) fn room_now(&self, len: u32) -> Option<Held> {
         let len = len.max(LEAST_BYTES);
         let connection = self.bytes.clone().try_acquire_many_owned(len).ok()?;
-        Some([Some(connection), Some(self.source_bytes.clone().try_acquire_many_owned(len).ok()?)])
+        Some([Some(connection), Some(self.pool.bytes.clone().try_acquire_many_owned(len).ok()?)])
+    }
+
+    /// The places of the other connections there may be, for [`Lease::another`].
+    pub(super) fn others(&self) -> impl Iterator<Item = usize> + use<> {
+        let state = self.pool.state();
+        let own = state.connections.iter().position(|shared| Arc::ptr_eq(shared, &self.shared));
+        (0..state.most).filter(move |place| Some(*place) != own)
+    }
+
+    /// The connection at a place, waited for and opened if need be. None if there will be none.
+    pub(super) async fn another(&self, place: usize) -> Option<Lease> {
+        loop {
+            let grown = self.pool.grown.notified();
+            if let Some(known) = self.pool.at(place) {
+                return known;
+            }
+            grown.await;
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! is in flight is bounded by what the askers hold (bytes, handles), and is given back when the reply is there, even
 //! if nobody waits for it any more. Not here: how the channel came to be (`connect`), what is asked (`fetch`, `list`).
 
-use super::codec::{Assembler, INIT_ID, Limits, Reply, Request};
+use super::codec::{Assembler, INIT_ID, Limits, Malformed, Reply, Request};
 use super::error::{Fault, Lost};
 use bytes::Bytes;
 use russh::client::Msg;
@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::AbortHandle;
 
@@ -37,18 +38,34 @@ pub(super) struct Session {
     pumps: [AbortHandle; 2],
     /// Bytes asked for and not yet written: no more than the channel's window.
     pub(super) bytes: Arc<Semaphore>,
-    /// Files open at once.
-    pub(super) handles: Arc<Semaphore>,
 }
+
+/// What a session is started with.
+pub(super) struct Opening {
+    /// The channel's window.
+    pub(super) window: u32,
+    /// How long the server may take to answer INIT.
+    pub(super) patience: Duration,
+    /// To be called once the server speaks SFTP.
+    pub(super) up: Option<Up>,
+}
+
+/// See [`Opening::up`].
+pub(super) type Up = Box<dyn FnOnce() + Send>;
 
 struct Shared {
     state: Mutex<State>,
     outgoing: Notify,
     read_len: AtomicU64,
+    /// Files open at once.
+    handles: Arc<Semaphore>,
 }
 
 #[derive(Default)]
 struct State {
+    /// The server has told its version.
+    greeted: bool,
+    up: Option<Up>,
     last_id: u32,
     waiting: HashMap<u32, Waiting>,
     /// Packets that the writing task has not taken yet.
@@ -76,63 +93,40 @@ struct Waiting {
 }
 
 impl Session {
-    /// Starts SFTP on a fresh channel: the subsystem is asked for and INIT sent in one flight. `window` is the
-    /// channel's.
-    pub(super) async fn start(channel: Channel<Msg>, window: u32) -> Result<Session, Lost> {
+    /// Starts SFTP on a fresh channel. The subsystem is asked for, INIT sent and the session handed out without waiting
+    /// for an answer, so that the first requests are in the same flight; a server that refuses is lost with the reason.
+    pub(super) async fn start(channel: Channel<Msg>, opening: Opening) -> Result<Session, Lost> {
         let gone = |error| Lost::Link(format!("{error}").into());
         channel.request_subsystem(true, "sftp").await.map_err(gone)?;
-        let session = Session::on(channel, window);
-        match session.ask(Request::Init, Held::default()).await {
-            Ok((Reply::Version { version: 3.., limits }, _)) => {
-                if limits {
-                    session.learn_limits();
-                }
-                Ok(session)
-            }
-            Ok((Reply::Version { version, .. }, _)) => {
-                Err(Lost::NoSftp(format!("the server speaks only version {version}").into()))
-            }
-            Ok(_) => Err(Lost::NoSftp("the server's first packet is not its version".into())),
-            Err(Fault::Lost(Lost::Link(why))) if why.starts_with("the server sent text") => {
-                Err(Lost::NoSftp(why))
-            }
-            Err(Fault::Lost(lost)) => Err(lost),
-            Err(fault) => Err(Lost::NoSftp(format!("{fault:?}").into())),
-        }
+        Ok(Session::on(channel, opening))
     }
 
-    fn on(channel: Channel<Msg>, window: u32) -> Session {
+    fn on(channel: Channel<Msg>, opening: Opening) -> Session {
+        let (bytes, patience) = (Arc::new(Semaphore::new(opening.window as usize)), opening.patience);
+        let mut state = State { up: opening.up, ..State::default() };
+        Request::Init.encode(INIT_ID, &mut state.outgoing);
         let shared = Arc::new(Shared {
-            state: Mutex::default(),
+            state: Mutex::new(state),
             outgoing: Notify::new(),
             read_len: AtomicU64::new(READ_LEN.into()),
+            handles: Arc::new(Semaphore::new(HANDLES)),
         });
+        shared.outgoing.notify_one();
         let (read, write) = channel.split();
-        let reader = tokio::spawn(pump_in(shared.clone(), read)).abort_handle();
+        let reader = tokio::spawn(pump_in(shared.clone(), read, patience)).abort_handle();
         let writer = tokio::spawn(pump_out(shared.clone(), write)).abort_handle();
-        let bytes = Arc::new(Semaphore::new(window as usize));
-        Session { shared, pumps: [reader, writer], bytes, handles: Arc::new(Semaphore::new(HANDLES)) }
+        Session { shared, pumps: [reader, writer], bytes }
     }
 
-    /// Asks for the server's limits and goes on without waiting: until they come the careful ones hold.
-    fn learn_limits(&self) {
-        let answer = self.ask(Request::Limits, Held::default());
-        let (shared, handles) = (self.shared.clone(), self.handles.clone());
-        // Ends with the session, which ends every answer.
-        tokio::spawn(async move {
-            if let Ok((Reply::Extended(body), _)) = answer.await
-                && let Some(limits) = Limits::decode(&body)
-            {
-                let read_len = if limits.read_len == 0 { READ_LEN.into() } else { limits.read_len };
-                shared.read_len.store(read_len.min(MOST_READ_LEN.into()), Relaxed);
-                let wanted = match limits.open_handles {
-                    0 => HANDLES,
-                    most => (most / 2).clamp(1, MOST_HANDLES as u64) as usize,
-                };
-                handles.add_permits(wanted.saturating_sub(HANDLES));
-                handles.forget_permits(HANDLES.saturating_sub(wanted));
-            }
-        });
+    /// The slots of open files.
+    pub(super) fn handles(&self) -> &Arc<Semaphore> {
+        &self.shared.handles
+    }
+
+    /// Whether so much is in flight that there is no room for another large request, or another file.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.available_permits() < MOST_READ_LEN as usize
+            || self.shared.handles.available_permits() == 0
     }
 
     /// How much one READ may ask for.
@@ -201,7 +195,7 @@ impl Shared {
         let (asker, receiver) = oneshot::channel();
         let mut state = self.state();
         if state.lost.is_none() {
-            let id = if matches!(request, Request::Init) { INIT_ID } else { state.next_id() };
+            let id = state.next_id();
             request.encode(id, &mut state.outgoing);
             state.waiting.insert(id, Waiting { asker, held });
             drop(state);
@@ -213,6 +207,59 @@ impl Shared {
     /// Closes a handle that nobody waits for any more.
     fn close_orphan(&self, handle: &Bytes, held: Held) {
         drop(self.ask(Request::Close(handle), held));
+    }
+
+    /// Takes a reply: the server's version is the first, each other one is for who asked.
+    fn take(self: &Arc<Shared>, id: u32, reply: Reply) -> Result<(), Lost> {
+        let greeted = self.state().greeted;
+        match reply {
+            Reply::Version { version: 3.., limits } if !greeted => self.greet(limits),
+            Reply::Version { version, .. } if !greeted => {
+                return Err(Lost::NoSftp(format!("the server speaks only version {version}").into()));
+            }
+            _ if !greeted => {
+                return Err(Lost::NoSftp("the server's first packet is not its version".into()));
+            }
+            reply => self.hand_on(id, reply),
+        }
+        Ok(())
+    }
+
+    fn greet(self: &Arc<Shared>, limits: bool) {
+        let up = {
+            let mut state = self.state();
+            state.greeted = true;
+            state.up.take()
+        };
+        up.into_iter().for_each(|up| up());
+        if limits {
+            self.learn_limits();
+        }
+    }
+
+    /// Asks for the server's limits and goes on without waiting: until they come the careful ones hold.
+    fn learn_limits(self: &Arc<Shared>) {
+        let answer = Answer { receiver: self.ask(Request::Limits, Held::default()), shared: self.clone() };
+        let shared = self.clone();
+        // Ends with the session, which ends every answer.
+        tokio::spawn(async move {
+            if let Ok((Reply::Extended(body), _)) = answer.await
+                && let Some(limits) = Limits::decode(&body)
+            {
+                shared.keep_to(limits);
+            }
+        });
+    }
+
+    fn keep_to(&self, limits: Limits) {
+        let read_len = if limits.read_len == 0 { READ_LEN.into() } else { limits.read_len };
+        self.read_len.store(read_len.min(MOST_READ_LEN.into()), Relaxed);
+        let wanted = match limits.open_handles {
+            0 => HANDLES,
+            most => (most / 2).clamp(1, MOST_HANDLES as u64) as usize,
+        };
+        self.handles.add_permits(wanted.saturating_sub(HANDLES));
+        self.handles.forget_permits(HANDLES.saturating_sub(wanted));
     }
 
     /// Hands a reply to who asked. A reply that nobody asked for is dropped.
@@ -229,6 +276,7 @@ impl Shared {
             let mut state = self.state();
             state.lost.get_or_insert(lost);
             state.outgoing = Vec::new();
+            state.up = None;
             std::mem::take(&mut state.waiting)
         };
         drop(waiting);
@@ -246,6 +294,14 @@ impl Shared {
         state.words.extend_from_slice(&words[..room.min(words.len())]);
     }
 
+    /// What bytes that are no SFTP mean: a server that begins with them has none.
+    fn malformed(&self, malformed: Malformed) -> Lost {
+        match Lost::from(malformed) {
+            Lost::Link(why) if !self.state().greeted => Lost::NoSftp(why),
+            lost => lost,
+        }
+    }
+
     fn closed(&self) -> Lost {
         let words = super::error::shown(self.state().words.trim_ascii());
         let says = if words.is_empty() { String::new() } else { format!(", saying {words:?}") };
@@ -254,16 +310,26 @@ impl Shared {
 }
 
 /// Takes packets off the channel until it ends.
-async fn pump_in(shared: Arc<Shared>, mut channel: ChannelReadHalf) {
+async fn pump_in(shared: Arc<Shared>, mut channel: ChannelReadHalf, patience: Duration) {
     let mut assembler = Assembler::default();
     let mut replies = Vec::new();
+    let silence = tokio::time::sleep(patience);
+    tokio::pin!(silence);
     let lost = loop {
-        match channel.wait().await {
+        let message = tokio::select! {
+            biased;
+            message = channel.wait() => message,
+            () = &mut silence, if !shared.state().greeted => {
+                break Lost::Link(format!("no answer to the first packet of SFTP within {patience:?}").into());
+            }
+        };
+        match message {
             Some(ChannelMsg::Data { data }) => {
-                if let Err(malformed) = assembler.push(data, &mut replies) {
-                    break malformed.into();
+                let pushed = assembler.push(data, &mut replies).map_err(|error| shared.malformed(error));
+                let taken = replies.drain(..).try_for_each(|(id, reply)| shared.take(id, reply));
+                if let Err(lost) = taken.and(pushed) {
+                    break lost;
                 }
-                replies.drain(..).for_each(|(id, reply)| shared.hand_on(id, reply));
             }
             Some(ChannelMsg::ExtendedData { data, .. }) => shared.heard(&data),
             Some(ChannelMsg::Failure) => break Lost::NoSftp("the server refused the sftp subsystem".into()),

@@ -88,7 +88,7 @@ impl Source for SftpSource {
         scope: &'a Scope,
     ) -> BoxFuture<'a, Result<(), SourceError>> {
         self.scope.get_or_init(|| scope.clone());
-        Box::pin(async { self.pool.lease(context).await.map(drop) })
+        Box::pin(super::list::greet(&self.pool, context))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
@@ -150,6 +150,10 @@ impl Request for Get {
         format!("{}{}", self.pool.target.name, shown(&self.path))
     }
 
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
     fn call<'a>(
         &'a self,
         context: &'a Context,
@@ -163,7 +167,7 @@ impl Request for Get {
             let lease = self.pool.lease(context).await?;
             let target = &self.pool.target.name;
             let file = File { lease: &lease, context, target, path: &self.path, size: self.size };
-            let attrs = file.fetch(&mut Store(sink)).await?;
+            let attrs = file.fetch(&Store::new(sink)).await?;
             context.attributes(|said| said.set("file.size", attrs.size.unwrap_or_default()));
             Ok(Payload {
                 brought: Brought { bytes: attrs.size.unwrap_or_default(), ..Brought::default() },

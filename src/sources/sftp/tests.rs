@@ -98,7 +98,7 @@ async fn fetch(pool: &Arc<Pool>, path: &[u8], size: Option<u64>, sink: &mut Sink
     let context = Context::detached();
     let lease = pool.lease(&context).await?;
     let file = File { lease: &lease, context: &context, target: &pool.target.name, path, size };
-    file.fetch(&mut Store(sink)).await.map(drop)
+    file.fetch(&Store::new(sink)).await.map(drop)
 }
 
 /// Fetches all entries at once into a folder.

@@ -1,6 +1,6 @@
 //! Logging in, and whom to trust.
 
-use super::hostile::Hostile;
+use super::hostile::{Hostile, INIT, OPEN};
 use super::sshd::{Sshd, keygen, read};
 use super::*;
 use crate::gather::Advice;
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering::SeqCst;
 
 async fn connect(reach: Reach) -> Result<(), SourceError> {
-    reach.pool().lease(&Context::detached()).await.map(drop)
+    super::super::list::greet(&reach.pool(), &Context::detached()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,4 +178,60 @@ async fn those_who_wait_for_a_connection_share_its_failure() {
         assert_eq!(count.load(SeqCst), round);
     }
     hanging_up.abort();
+}
+
+#[tokio::test]
+async fn the_first_requests_are_in_the_flight_of_the_first_packet() {
+    let server = Hostile::start(|asked| match asked.kind {
+        INIT => Vec::new(),
+        OPEN => [vec![0, 0, 0, 5, 2, 0, 0, 0, 3], asked.handle()].concat(),
+        _ => asked.good(b"fine"),
+    });
+    assert_eq!(get(&server.await.pool(), "/file").await.unwrap(), b"fine");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_sftp_is_asked_once_by_however_many() {
+    let server = Hostile::start(|asked| match asked.kind {
+        INIT => b"Welcome to ACME!".to_vec(),
+        _ => Vec::new(),
+    })
+    .await;
+    let pool = server.pool();
+    for _ in 0..3 {
+        let error = get(&pool, "/file").await.unwrap_err();
+        assert_eq!((error.code, error.advice), ("connect", Advice::SOURCE_NEVER));
+    }
+    assert_eq!(server.seen[0].load(SeqCst), 1);
+}
+
+#[tokio::test]
+async fn what_comes_before_the_version_is_no_sftp() {
+    let server = Hostile::start(|asked| if asked.kind == INIT { Vec::new() } else { asked.good(b"") }).await;
+    let error = get(&server.pool(), "/file").await.unwrap_err();
+    assert!(error.message.contains("first packet is not its version"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_login_is_alone_and_never_more_than_four_go_on_at_once() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let mut reach = sshd.reach();
+    reach.connections = 8;
+    let pool = reach.pool();
+    let gets = futures_util::future::join_all((0..100).map(|_| get(&pool, "/none")));
+    assert!(gets.await.iter().all(|got| got.as_ref().is_err_and(|error| error.code == "not_found")));
+    let lease = pool.lease(&Context::detached()).await.unwrap();
+    let others = futures_util::future::join_all(lease.others().map(|place| lease.another(place))).await;
+    assert!(others.len() == 7 && others.iter().all(Option::is_some));
+    let (mut now, mut most, mut done) = (0, 0, 0);
+    for line in sshd.log().lines() {
+        if line.starts_with("Connection from") {
+            now += 1;
+            assert!(done > 0 || now == 1, "{}", sshd.log());
+        } else if line.starts_with("Accepted publickey") {
+            (now, done) = (now - 1, done + 1);
+        }
+        most = most.max(now);
+    }
+    assert!(done == 8 && most <= 4, "{done} and {most} in\n{}", sshd.log());
 }

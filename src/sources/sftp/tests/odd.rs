@@ -222,3 +222,37 @@ async fn types_that_a_server_does_not_tell_are_asked_for() {
     assert_eq!(keys(&entries), ["/in/bare", "/in/listed"]);
     assert_eq!(entries[0].value["size"], 77);
 }
+
+/// A large file of zeros on a server to which more than one connection leads.
+async fn large(behave: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + 'static) -> (Hostile, Arc<Pool>) {
+    let zeros = vec![0; 64 << 20];
+    let server = Hostile::start(move |asked| behave(asked).unwrap_or_else(|| asked.good(&zeros))).await;
+    let mut reach = server.reach("right");
+    reach.connections = 2;
+    let pool = reach.pool();
+    let lease = pool.lease(&Context::detached()).await.unwrap();
+    let place = lease.others().next().unwrap();
+    assert!(lease.another(place).await.is_some());
+    (server, pool)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_that_may_be_opened_once_comes_over_one_connection() {
+    let opens = AtomicUsize::new(0);
+    let refuse =
+        move |asked: &Asked| (asked.kind == OPEN && opens.fetch_add(1, SeqCst) > 0).then(|| asked.status(4));
+    let (_server, pool) = large(refuse).await;
+    let mut sink = Sink::Discard;
+    fetch(&pool, b"/file", None, &mut sink).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_file_behind_another_connection_is_an_error() {
+    let stats = AtomicUsize::new(0);
+    let other = move |asked: &Asked| {
+        (asked.kind == FSTAT).then(|| asked.attrs(64 << 20, 7 + stats.fetch_add(1, SeqCst).min(1) as u32))
+    };
+    let (_server, pool) = large(other).await;
+    let error = fetch(&pool, b"/file", None, &mut Sink::Discard).await.unwrap_err();
+    assert_eq!((error.code, error.advice), ("changed", Advice::AGAIN));
+}

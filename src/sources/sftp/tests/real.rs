@@ -212,5 +212,23 @@ async fn dropped_fetches_close_their_files_and_free_their_room() {
     let number = u32::from_be_bytes(handle[..].try_into().unwrap());
     assert!(number < 20, "{number} files are still open");
     assert!(lease.bytes.available_permits() >= 4 << 20, "{}", lease.bytes.available_permits());
-    assert!(lease.handles.available_permits() >= 500, "{}", lease.handles.available_permits());
+    assert!(lease.handles().available_permits() >= 500, "{}", lease.handles().available_permits());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_comes_over_several_connections_with_every_byte_in_its_place() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let whole: Vec<u8> = (0..17_000_001u32).flat_map(u32::to_be_bytes).collect();
+    fs::write(sshd.data("large"), &whole).unwrap();
+    let pool = sshd.reach().pool();
+    let entries = list(&pool, &sshd.data("large")).await.unwrap();
+    let into = tempfile::tempdir().unwrap();
+    let folder = Folder::open(into.path()).unwrap();
+    // The connections are there before it begins, so that each has its part.
+    let lease = pool.lease(&Context::detached()).await.unwrap();
+    let others = futures_util::future::join_all(lease.others().map(|place| lease.another(place))).await;
+    assert_eq!(fetch_all(&pool, &entries, 1, &folder).await, []);
+    assert!(fs::read(into.path().join("large")).unwrap() == whole);
+    let idle = others.iter().flatten().filter(|lease| lease.bytes.available_permits() != 16 << 20);
+    assert_eq!(idle.count(), 0, "all room is given back");
 }

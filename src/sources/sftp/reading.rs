@@ -1,0 +1,193 @@
+//! Reading one file over one connection: pipelined requests, each reply checked against what was asked and what it lacks asked
+//! for again. Not here: what is to be read (`ranges`), and what a file as a whole must be (`fetch`).
+
+use super::codec::{Data, Reply, Request, status};
+use super::error::Fault;
+use super::fetch::Failed;
+use super::pool::Lease;
+use super::ranges::Ranges;
+use super::session::{Answer, Held};
+use super::store::{Chunk, Store};
+use crate::gather::Context;
+use futures_util::FutureExt;
+use std::collections::VecDeque;
+
+/// Reads in flight at the start of a file; each full reply adds [`RAMP`]: fragile servers are not flooded.
+const FIRST_READS: usize = 4;
+/// See [`FIRST_READS`].
+const RAMP: usize = 2;
+/// Bytes that are handed to the disk at once, while the rest is still in flight.
+const BATCH: usize = 1 << 20;
+
+/// A file that is being read over one connection.
+pub(super) struct Reading<'a> {
+    lease: &'a Lease,
+    context: &'a Context,
+    handle: &'a [u8],
+    ranges: &'a Ranges,
+    /// The file's size, once it is known.
+    size: u64,
+    flight: VecDeque<Read>,
+    /// Where short replies left gaps.
+    gaps: VecDeque<Stretch>,
+    /// What is ours to ask for and has not been asked for yet.
+    claim: std::ops::Range<u64>,
+    depth: usize,
+    /// Replies that brought data.
+    replies: u64,
+}
+
+/// A stretch of the file. `empty` once it was answered with no bytes at all.
+#[derive(Clone, Copy)]
+struct Stretch {
+    offset: u64,
+    len: u32,
+    empty: bool,
+}
+
+struct Read {
+    stretch: Stretch,
+    answer: Answer,
+}
+
+impl<'a> Reading<'a> {
+    /// Nothing asked for yet.
+    pub(super) fn new(
+        lease: &'a Lease,
+        context: &'a Context,
+        handle: &'a [u8],
+        ranges: &'a Ranges,
+    ) -> Reading<'a> {
+        let (flight, gaps, claim) = (VecDeque::new(), VecDeque::new(), ranges.claim());
+        let (size, depth) = (u64::MAX, FIRST_READS);
+        Reading { lease, context, handle, ranges, size, flight, gaps, claim, depth, replies: 0 }
+    }
+
+    /// The file's size is known: what is beyond needs no asking.
+    pub(super) fn end_at(&mut self, size: u64) {
+        self.size = size;
+        self.claim.end = self.claim.end.min(size);
+    }
+
+    /// Reads until nobody has anything more to ask for, and says how many replies brought data.
+    pub(super) async fn run(&mut self, store: &Store<'_>) -> Result<u64, Failed> {
+        loop {
+            self.ask().await;
+            if self.flight.is_empty() {
+                return Ok(self.replies);
+            }
+            let batch = self.batch().await?;
+            // While the disk is busy the line is not to be idle.
+            self.ask_now();
+            store.write(self.context, batch).await.map_err(Failed::Sink)?;
+        }
+    }
+
+    /// Asks for as much as there is room for; for one stretch at least, if nothing is in flight.
+    pub(super) async fn ask(&mut self) {
+        self.ask_now();
+        if self.flight.is_empty()
+            && let Some(stretch) = self.wanted()
+        {
+            let held = self.lease.room(stretch.len).await;
+            self.send(stretch, held);
+            self.ask_now();
+        }
+    }
+
+    fn ask_now(&mut self) {
+        while self.flight.len() < self.depth
+            && let Some(stretch) = self.wanted()
+            && let Some(held) = self.lease.room_now(stretch.len)
+        {
+            self.send(stretch, held);
+        }
+    }
+
+    fn send(&mut self, stretch: Stretch, held: Held) {
+        if self.gaps.pop_front().is_none() {
+            self.claim.start = stretch.offset + u64::from(stretch.len);
+        }
+        let request = Request::Read { handle: self.handle, offset: stretch.offset, len: stretch.len };
+        self.flight.push_back(Read { stretch, answer: self.lease.ask(request, held) });
+    }
+
+    /// The next stretch to ask for: gaps first.
+    fn wanted(&mut self) -> Option<Stretch> {
+        if let Some(gap) = self.gaps.front() {
+            return Some(*gap);
+        }
+        if self.claim.is_empty() {
+            self.claim = self.ranges.claim();
+        }
+        let left = self.claim.end.saturating_sub(self.claim.start);
+        let len = left.min(self.lease.read_len().into()) as u32;
+        (len > 0).then_some(Stretch { offset: self.claim.start, len, empty: false })
+    }
+
+    /// Waits for the oldest reply, and takes those after it that are there already.
+    async fn batch(&mut self) -> Result<Vec<Chunk>, Failed> {
+        let (mut batch, mut len) = (Vec::new(), 0);
+        while let Some(read) = self.flight.front_mut() {
+            let reply = match len {
+                0 => (&mut read.answer).await,
+                _ => match (&mut read.answer).now_or_never() {
+                    Some(reply) => reply,
+                    None => break,
+                },
+            };
+            let stretch = read.stretch;
+            self.flight.pop_front();
+            if let Some(chunk) = self.settle(stretch, reply)? {
+                len += chunk.data.len;
+                batch.push(chunk);
+            }
+            if len >= BATCH {
+                break;
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Checks a reply against what was asked, and asks again for what it lacks.
+    fn settle(
+        &mut self,
+        stretch: Stretch,
+        reply: Result<(Reply, Held), Fault>,
+    ) -> Result<Option<Chunk>, Failed> {
+        let (data, held) = match reply {
+            Ok((Reply::Data(data), held)) => (data, held),
+            Ok(_) => return Err(Fault::Protocol("an answer that is no data").into()),
+            Err(Fault::Status { code: status::EOF, .. }) if stretch.offset >= self.size => return Ok(None),
+            Err(Fault::Status { code: status::EOF, .. }) => {
+                return Err(Failed::Truncated(stretch.offset, self.size));
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        let end = self.check(stretch, &data)?;
+        let rest = (stretch.offset + u64::from(stretch.len)).min(self.size).saturating_sub(end) as u32;
+        if rest > 0 {
+            self.gaps.push_back(Stretch { offset: end, len: rest, empty: data.len == 0 });
+        } else {
+            self.depth += RAMP;
+        }
+        self.replies += 1;
+        self.context.progress().add_bytes(data.len as u64);
+        Ok((data.len > 0).then_some(Chunk { offset: stretch.offset, data, held }))
+    }
+
+    /// Where the data ends, if it is what may be sent.
+    fn check(&self, stretch: Stretch, data: &Data) -> Result<u64, Failed> {
+        if data.len > stretch.len as usize {
+            return Err(Fault::Protocol("more data than asked for").into());
+        }
+        if data.len == 0 && stretch.empty {
+            return Err(Fault::Protocol("no data and no end, twice").into());
+        }
+        let end = stretch.offset + data.len as u64;
+        if end > self.size {
+            return Err(Failed::Changed(format!("it had {end} bytes, then {}", self.size)));
+        }
+        Ok(end)
+    }
+}
