@@ -15,9 +15,10 @@ use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-/// READDIRs in flight at first: one for a small folder's names, one for its end.
+/// READDIRs in flight at first on a folder below another: one for a small folder's names, one for its end.
 const FIRST: usize = 2;
-/// READDIRs in flight on a folder that goes on.
+/// READDIRs in flight on a folder that goes on, and from the start on the one that a listing begins with: a handful of needless
+/// requests once are less than a round trip.
 const MOST: usize = 16;
 /// Names of one folder after which a lost link is not mended any more: a folder has to end.
 const MOST_SEEN: usize = 5_000_000;
@@ -60,7 +61,8 @@ impl Folder {
     /// Not opened yet.
     pub(super) fn new(unread: Unread) -> Folder {
         let (seen, hasher) = (HashSet::new(), RandomState::new());
-        Folder { unread, open: None, seen, hasher, batch: Vec::new(), depth: FIRST }
+        let depth = if unread.below.is_empty() { MOST } else { FIRST };
+        Folder { unread, open: None, seen, hasher, batch: Vec::new(), depth }
     }
 
     /// The names that were read since the last call.
