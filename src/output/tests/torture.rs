@@ -42,7 +42,7 @@ fn write_for_ever(folder: &Arc<Folder>) {
         let block = vec![round as u8; MIB / 64];
         (0..64).for_each(|_| part.writer().append(&block).unwrap());
         part.commit(None).unwrap();
-        write_whole(&folder, "whole", &vec![round as u8; MIB], None, None).unwrap();
+        write_whole(folder, "whole", &vec![round as u8; MIB], None, None).unwrap();
     }
 }
 
@@ -57,7 +57,7 @@ fn hold(folder: &Arc<Folder>) {
 
 /// Both ways to write fail with this cause, and leave what was there.
 fn refuse(folder: &Arc<Folder>, cause: &str, full: bool) {
-    write_whole(&folder, "old", b"old", None, None).unwrap();
+    write_whole(folder, "old", b"old", None, None).unwrap();
     let bytes = vec![1; 2 * MIB];
     for name in ["old", "new"] {
         let by_part = || {
@@ -65,7 +65,7 @@ fn refuse(folder: &Arc<Folder>, cause: &str, full: bool) {
             bytes.chunks(4096).try_for_each(|chunk| part.writer().append(chunk))?;
             part.commit(None)
         };
-        for result in [by_part(), write_whole(&folder, name, &bytes, None, None)] {
+        for result in [by_part(), write_whole(folder, name, &bytes, None, None)] {
             let error = result.unwrap_err();
             assert!(error.message.contains(cause) && error.message.contains(name), "{}", error.message);
             assert_eq!(error.full, full);
@@ -73,7 +73,7 @@ fn refuse(folder: &Arc<Folder>, cause: &str, full: bool) {
     }
     assert_eq!(beneath(folder.path()), ["old"]);
     assert_eq!(fs::read(folder.path().join("old")).unwrap(), b"old");
-    write_whole(&folder, "small", b"there is space again", None, None).unwrap();
+    write_whole(folder, "small", b"there is space again", None, None).unwrap();
 }
 
 fn assert_success(command: &mut Command) {
@@ -228,7 +228,7 @@ fn writers_of_many_outputs_in_many_folders_are_in_nobodys_way() {
             scope.spawn(move || {
                 for number in 0..200 {
                     let path = format!("{}/{}/{thread}-{number}", number % 10, number % 11);
-                    assert_eq!(write_whole(&folder, &path, path.as_bytes(), None, None), Ok(Change::New));
+                    assert_eq!(write_whole(folder, &path, path.as_bytes(), None, None), Ok(Change::New));
                 }
             });
         }

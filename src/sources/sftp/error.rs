@@ -92,6 +92,11 @@ fn meaning(code: u32) -> (&'static str, &'static str, Advice) {
 
 /// A path or name as text for people, and as a key: no two paths have the same.
 pub(super) fn shown(path: &[u8]) -> String {
+    // Most are plain, and listings have hundreds of thousands of them.
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\';
+    if path.iter().all(is_plain) {
+        return String::from_utf8_lossy(path).into_owned();
+    }
     let escaped = path.iter().flat_map(|byte| std::iter::repeat_n(*byte, if *byte == b'\\' { 2 } else { 1 }));
     crate::output::shown(OsString::from_vec(escaped.collect()))
 }

@@ -102,8 +102,9 @@ impl File<'_> {
         let mut replies = 0;
         loop {
             tokio::select! {
-                Some(Some(lease)) = coming.next(), if !ranges.is_empty() => {
-                    reading.push(self.read_beside(lease, before, ranges, store).boxed());
+                Some(lease) = coming.next(), if !ranges.is_empty() => {
+                    let beside = lease.map(|lease| self.read_beside(lease, before, ranges, store).boxed());
+                    reading.extend(beside);
                 }
                 ended = reading.next() => match ended {
                     Some(ended) => replies += ended?,

@@ -19,7 +19,7 @@ use std::sync::Arc;
 const FIRST: usize = 2;
 /// READDIRs in flight on a folder that goes on, and from the start on the one that a listing begins with: a handful of needless
 /// requests once are less than a round trip.
-const MOST: usize = 16;
+const MOST: usize = 32;
 /// Names of one folder after which a lost link is not mended any more: a folder has to end.
 const MOST_SEEN: usize = 5_000_000;
 

@@ -344,6 +344,8 @@ async fn pump_in(shared: Arc<Shared>, mut channel: ChannelReadHalf, patience: Du
 async fn pump_out(shared: Arc<Shared>, channel: ChannelWriteHalf<Msg>) {
     loop {
         shared.outgoing.notified().await;
+        // Who else is ready has its turn first: a packet of many requests costs both sides as much as one of a single one.
+        tokio::task::yield_now().await;
         let (packets, over) = {
             let mut state = shared.state();
             (std::mem::take(&mut state.outgoing), state.lost.is_some())
