@@ -62,6 +62,7 @@ END
     /usr/sbin/sshd -D -e -f "$scratch/sshd_config" 2>"$scratch/sshd.log" &
     server=$!
     until grep -q "Server listening" "$scratch/sshd.log"; do sleep 0.02; done
+    : >"$scratch/lines"
     # A line that adds nothing is no line.
     lines=$(for trip in $trips; do [ "$trip" = 0 ] || echo "$trip"; done)
     # shellcheck disable=SC2086 # a list of numbers

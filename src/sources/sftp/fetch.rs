@@ -16,9 +16,14 @@ use crate::sources::SourceError;
 use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The size from which on a file is worth the logins of more connections.
 const LARGE: u64 = 64 << 20;
+/// The round trip from which on all connections read it. On a shorter line one connection fills a core, and more connections
+/// than cores are in each other's way.
+const LONG: Duration = Duration::from_millis(5);
 
 /// What to fetch, over which connection.
 pub(super) struct File<'a> {
@@ -58,13 +63,15 @@ impl File<'_> {
     /// Fetches it into the store, and says what the server says of it: size and mtime.
     pub(super) async fn fetch(&self, store: &Store<'_>) -> Result<Attrs, SourceError> {
         self.context.phase("open");
+        let start = Instant::now();
         let open =
             Open::new(self.lease, self.path).await.map_err(|fault| self.error("open", fault.into()))?;
+        let is_long = start.elapsed() >= LONG;
         self.context.phase("read");
-        self.read(&open, store).await.map_err(|failed| self.error("read", failed))
+        self.read(&open, is_long, store).await.map_err(|failed| self.error("read", failed))
     }
 
-    async fn read(&self, open: &Open<'_>, store: &Store<'_>) -> Result<Attrs, Failed> {
+    async fn read(&self, open: &Open<'_>, is_long: bool, store: &Store<'_>) -> Result<Attrs, Failed> {
         let ranges =
             Ranges::up_to(self.size.map_or(self.lease.read_len().into(), |size| size.saturating_add(1)));
         let mut first = Reading::new(self.lease, self.context, &open.handle, &ranges);
@@ -78,7 +85,10 @@ impl File<'_> {
         ranges.end_at(size);
         first.end_at(size);
         let replies = match size {
-            LARGE.. => self.read_at_once(first, before, &ranges, store).await?,
+            LARGE.. => {
+                let beside = if is_long { usize::MAX } else { cores().max(2) - 1 };
+                self.read_at_once(first, beside, before, &ranges, store).await?
+            }
             _ => first.run(store).await?,
         };
         if replies > 1 {
@@ -87,24 +97,25 @@ impl File<'_> {
         Ok(before)
     }
 
-    /// Reads over the first connection, and over the others as they come.
+    /// Reads over the first connection, and over so many `beside` it as they come.
     async fn read_at_once(
         &self,
         mut first: Reading<'_>,
+        beside: usize,
         before: Attrs,
         ranges: &Ranges,
         store: &Store<'_>,
     ) -> Result<u64, Failed> {
         let mut coming: FuturesUnordered<_> =
-            self.lease.others().map(|place| self.lease.another(place)).collect();
+            self.lease.others().take(beside).map(|place| self.lease.another(place)).collect();
         let mut reading = FuturesUnordered::new();
         reading.push(async { first.run(store).await }.boxed());
         let mut replies = 0;
         loop {
             tokio::select! {
                 Some(lease) = coming.next(), if !ranges.is_empty() => {
-                    let beside = lease.map(|lease| self.read_beside(lease, before, ranges, store).boxed());
-                    reading.extend(beside);
+                    let another = lease.map(|lease| self.read_beside(lease, before, ranges, store).boxed());
+                    reading.extend(another);
                 }
                 ended = reading.next() => match ended {
                     Some(ended) => replies += ended?,
@@ -178,6 +189,10 @@ impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.lease.close(&self.handle, std::mem::take(&mut self.held));
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A file of which the parts were read at different times has to be the same after as before.
