@@ -41,7 +41,7 @@ answers() {
     to=$(port)
     mkdir "$scratch/site"
     seq 5000 | while read -r n; do head -c 1024 /dev/zero >"$scratch/site/$n"; done
-    chmod -R a+rX "$scratch"
+    chmod a+x "$scratch"
     cat >"$scratch/nginx.conf" <<END
 daemon off; worker_processes 1; pid $scratch/nginx.pid; error_log $scratch/nginx.log; user root;
 events { worker_connections 1024; }

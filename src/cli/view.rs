@@ -22,6 +22,10 @@ pub(super) const QUEUE: usize = 16 * 1024;
 /// Without a terminal nothing is drawn, but the time of the next line is looked at so often.
 const PLAIN_LOOK: Duration = Duration::from_secs(1);
 
+/// Fewer events than these at once are not worth a wake: a lull later there are more of them.
+const FEW: usize = 256;
+const LULL: Duration = Duration::from_millis(2);
+
 /// What there is to show things on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Screen {
@@ -276,6 +280,9 @@ async fn show(
             for event in batch {
                 heed(event);
                 shown = shown.and(view.add(event));
+            }
+            if batch.len() < FEW {
+                tokio::time::sleep(LULL).await;
             }
         }
         shown = shown.and(view.tick(run.elapsed()));

@@ -171,9 +171,9 @@ impl<W: Write> Plain<W> {
 
     /// The line of a job of many items that ended.
     fn job_ended(&self, job: JobNumber) -> Vec<Line> {
-        let shown = |job: &&Job| job.role == Role::Items && (is_many(job) || failed(job).is_some());
+        let shown = |job: &&Job| job.role == Role::Items && (is_many(job) || job.failure().is_some());
         let Some(job) = self.timeline.jobs.get(&job).filter(shown) else { return Vec::new() };
-        if let Some(why) = failed(job) {
+        if let Some(why) = job.failure() {
             return lost(&job.name, State::Failed, Some(why), &self.style);
         }
         let counts = &job.counts;
@@ -187,11 +187,6 @@ impl<W: Write> Plain<W> {
         let line = Line::new().put(paint, state).to(STATE + 2);
         vec![line.text(format!("{}  {}  {}", job.name, text::time(time), outcome_counts(counts)))]
     }
-}
-
-/// Why a job failed as a whole, if it did. One that was skipped has an item that says so.
-fn failed(job: &Job) -> Option<&str> {
-    job.why.as_deref().filter(|_| job.counts.skipped == 0)
 }
 
 /// Whether a job has many items.

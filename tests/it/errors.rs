@@ -278,4 +278,5 @@ fn a_job_whose_items_cannot_be_found_out_is_told_as_failed_everywhere() {
     ended.exits(1).complains("FAILED       a  ");
     assert!(!ended.stderr.contains("done         a"), "{ended:?}");
     plan.fanout(&["show"]).run().exits(0).prints("a: ");
+    plan.fanout(&["show", "--as", "junit"]).run().exits(0).prints("failures=\"1\"").prints("type=\"job\"");
 }

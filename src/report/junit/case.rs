@@ -45,6 +45,11 @@ impl<'a> Cases<'a> {
         self.case(job, &name, non_success(NonSuccessKind::Failure, "items", &why))
     }
 
+    /// A job that failed as a whole.
+    pub(super) fn failed(&self, job: &Job, why: &str) -> TestCase {
+        self.case(job, &job.name, non_success(NonSuccessKind::Failure, "job", why))
+    }
+
     /// A case of the run itself that was not done.
     pub(super) fn lost(&self, name: &str, kind: NonSuccessKind, ty: &str, why: &str) -> TestCase {
         let mut case = TestCase::new(visible(name), non_success(kind, ty, why));

@@ -68,6 +68,7 @@ fn suite(cases: &Cases, job: &Job, pages: &[&Job]) -> TestSuite {
     }
     suite.add_test_cases(job.items.values().map(|item| cases.item(job, item)));
     suite.add_test_cases(rest(job).map(|rest| cases.rest(job, &rest)));
+    suite.add_test_cases(job.failure().map(|why| cases.failed(job, why)));
     suite
 }
 

@@ -175,6 +175,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// Why it failed as a whole, if it did: its items could not be found out. One that was skipped has an item that says so.
+    pub fn failure(&self) -> Option<&str> {
+        self.why.as_deref().filter(|_| self.counts.skipped == 0)
+    }
+
     /// How an item of it is called: `JOB[KEY]`, `JOB` for a plain job, `JOB: page N` for the pages of its listing.
     pub fn label(&self, item: ItemNumber, key: Option<&str>) -> String {
         match (self.role, key) {
