@@ -42,7 +42,10 @@ impl<C: Call> Slot<C> {
 
     /// Closes it, where it is not closed yet.
     pub(super) fn close(&mut self, at: Time) {
-        std::mem::replace(&mut self.attempt, tracing::Span::none()).record("ended", seconds(at));
+        // Where nobody listens there is none, and nothing to be said to it.
+        if !self.attempt.is_disabled() {
+            std::mem::replace(&mut self.attempt, tracing::Span::none()).record("ended", seconds(at));
+        }
     }
 
     /// Asks its attempt to stop. One that does not listen is aborted: it could not stop by itself.
