@@ -44,8 +44,7 @@ pub(super) async fn dry_run(
             return written(failed).map(|()| 0);
         }
         signal = signals::first() => {
-            let deaf = |error| Failure::settings(format!("signals can't be heard: {error}"));
-            return Ok(128 + signal.map_err(deaf)? as u8);
+            return Ok(128 + signal.map_err(signals::unheard)? as u8);
         }
     };
     for note in forecast.report.jobs.iter().filter_map(|job| job.note()) {

@@ -154,9 +154,7 @@ pub(super) fn show_end(timeline: &Timeline, surroundings: &Surroundings) -> Resu
     if matches!(surroundings.screen.progress, Progress::None) && !surroundings.quiet {
         return Ok(());
     }
-    let text = report::end(timeline, &surroundings.screen.style);
-    let text = surroundings.redactor.redact(&text).into_owned();
-    super::say(&text)
+    super::say(&report::end(timeline, &surroundings.screen.style))
 }
 
 /// In a step of GitHub Actions, the run's summary goes onto the page of the workflow.
