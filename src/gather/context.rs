@@ -27,8 +27,14 @@ struct Shared {
     cancel: Cancel,
     progress: Progress,
     link: Option<Link>,
+    /// What few attempts need, made when it is first needed.
+    aside: OnceLock<Box<Aside>>,
+}
+
+#[derive(Default)]
+struct Aside {
     blocking: Mutex<Blocking>,
-    /// What was said of it so far.
+    /// What was said of the attempt so far.
     attributes: Mutex<Attributes>,
     /// Told when a parent that waited for its children may go on.
     resumed: Notify,
@@ -58,9 +64,7 @@ impl Context {
             cancel: Cancel::default(),
             progress: Progress::default(),
             link,
-            blocking: Mutex::default(),
-            attributes: Mutex::default(),
-            resumed: Notify::new(),
+            aside: OnceLock::new(),
         };
         Context { shared: Arc::new(shared) }
     }
@@ -99,7 +103,7 @@ impl Context {
         let Some(link) = self.shared.link.as_ref().filter(|link| link.run.events().is_some()) else { return };
         let mut said = Attributes::default();
         say(&mut said);
-        self.shared.attributes().take_over(said, link.run.clean());
+        self.shared.aside().attributes().take_over(said, link.run.clean());
     }
 
     /// Says that the item's source answered: connected, logged in. Its other items may start from now on. Items of a
@@ -158,17 +162,18 @@ impl Context {
 
     /// What was said of the attempt.
     pub(super) fn said(&self) -> Attributes {
-        std::mem::take(&mut *self.shared.attributes())
+        self.shared.aside.get().map(|aside| std::mem::take(&mut *aside.attributes())).unwrap_or_default()
     }
 
     /// Lets a parent go on.
     pub(super) fn resume(&self) {
-        self.shared.resumed.notify_one();
+        self.shared.aside().resumed.notify_one();
     }
 
     /// Does this now, or when the attempt's blocking work has come to its end. It is asked to.
     pub(super) fn when_nothing_blocks(&self, then: impl FnOnce() + Send + 'static) {
-        let mut blocking = self.shared.blocking();
+        let Some(aside) = self.shared.aside.get() else { return then() };
+        let mut blocking = aside.blocking();
         if blocking.running == 0 {
             drop(blocking);
             return then();
@@ -180,6 +185,12 @@ impl Context {
 }
 
 impl Shared {
+    fn aside(&self) -> &Aside {
+        self.aside.get_or_init(Box::default)
+    }
+}
+
+impl Aside {
     fn blocking(&self) -> MutexGuard<'_, Blocking> {
         self.blocking.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -194,14 +205,14 @@ struct Working(Context);
 
 impl Working {
     fn new(context: &Context) -> Working {
-        context.shared.blocking().running += 1;
+        context.shared.aside().blocking().running += 1;
         Working(context.clone())
     }
 }
 
 impl Drop for Working {
     fn drop(&mut self) {
-        let mut blocking = self.0.shared.blocking();
+        let mut blocking = self.0.shared.aside().blocking();
         blocking.running -= 1;
         let then = if blocking.running == 0 { blocking.then.take() } else { None };
         drop(blocking);
@@ -227,7 +238,7 @@ impl<'a> Waiting<'a> {
     async fn end(mut self) {
         self.over = true;
         self.link.run.with(|scheduler| scheduler.want_back(self.link.item));
-        self.context.shared.resumed.notified().await;
+        self.context.shared.aside().resumed.notified().await;
     }
 }
 

@@ -23,7 +23,15 @@ impl Scheduler {
                 self.look_at(queue);
             }
             let Some(key) = self.freed.pop() else { break };
+            self.key(key).is_freed = false;
             self.offer(key);
+        }
+    }
+
+    /// Something of a key may be free now: whoever waits for it is looked at, once for all that is given back until then.
+    pub(super) fn frees(&mut self, key: KeyId) {
+        if !std::mem::replace(&mut self.key(key).is_freed, true) {
+            self.freed.push(key);
         }
     }
 
@@ -82,7 +90,7 @@ impl Scheduler {
             Place::Ready(_) => self.ready.remove(id),
             Place::Parked(key) => {
                 self.key(key).parked.remove(id);
-                self.freed.push(key);
+                self.frees(key);
             }
         }
         self.queues[id].place = Place::Idle;
@@ -94,7 +102,7 @@ impl Scheduler {
         if self.favoured == Some(id) {
             self.favoured = None;
             let keys: Vec<KeyId> = self.queues[id].weights.iter().map(|(key, _)| *key).collect();
-            self.freed.extend(keys);
+            keys.into_iter().for_each(|key| self.frees(key));
         }
     }
 
@@ -123,7 +131,7 @@ impl Scheduler {
     pub(super) fn look_again(&mut self, id: QueueId) {
         if let Place::Parked(key) = self.queues[id].place {
             self.key(key).parked.remove(id);
-            self.freed.push(key);
+            self.frees(key);
             self.make_ready(id);
         }
     }
@@ -143,7 +151,7 @@ impl Scheduler {
             Some(queue) => self.key(key).parked.remove(queue),
             None => drop(self.key(key).parked.pop()),
         }
-        self.freed.push(key);
+        self.frees(key);
         self.queues[queue].place = Place::Ready(true);
         self.look_at(queue);
     }
@@ -370,7 +378,7 @@ impl Scheduler {
         let weights = std::mem::take(&mut self.queues[id].weights);
         for (key, weight) in &weights {
             self.key(*key).give_back(*weight, item);
-            self.freed.push(*key);
+            self.frees(*key);
         }
         self.queues[id].weights = weights;
     }
