@@ -65,6 +65,10 @@ bench-log: ## what the event log and a subscriber that takes no span cost
 bench-what-if: ## how near `show --what-if` comes to what a run takes under another limit
 	bench/what_if.sh --write
 
+.PHONY: bench-view
+bench-view: ## what the live view costs, on a terminal and without one
+	bench/view.sh --write
+
 .PHONY: bench-sftp
 bench-sftp: ## files over SFTP, beside sftp, rclone, lftp and asyncssh at their best; takes some minutes
 	bench/sftp.sh --write
