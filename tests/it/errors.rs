@@ -152,11 +152,14 @@ fn a_new_host_is_accepted_once_by_two_runs_at_once_and_told() {
     (1..=40).for_each(|n| served.file(&format!("{n}.dat"), "x"));
     let source = partner(&sshd, &sshd.host, sshd.port) + "accept_new = true\n";
     let plan = forty_files(&source, &served.remote);
-    let arguments = ["run", "plan.toml", "--overlap", "allow"];
-    let both = [(); 2].map(|()| plan.fanout(&arguments).start()).map(|running| running.wait());
-    let told =
-        both.iter().filter(|ended| ended.stderr.contains("unknown host key ssh-ed25519 SHA256:")).count();
-    assert_eq!(told, 1, "{both:#?}");
+    let start =
+        |folder| plan.fanout(&["run", "plan.toml", "--overlap", "allow", "--output-dir", folder]).start();
+    let both = ["a", "b"].map(start).map(|running| running.wait());
+    let told = |ended: &Ended| {
+        let words = ended.exits(0).stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        words.contains("unknown host key ssh-ed25519 SHA256:") && words.contains(" accepted, and added to ")
+    };
+    assert_eq!(both.iter().filter(|ended| told(ended)).count(), 1, "{both:#?}");
     let line = format!("[{}]:{} {}\n", sshd.host, sshd.port, sshd.public("host_ed25519"));
     let known = std::fs::read_to_string(plan.home().join(".ssh/known_hosts")).unwrap();
     assert_eq!(known, line);
