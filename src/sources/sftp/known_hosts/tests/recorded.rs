@@ -33,15 +33,22 @@ fn a_last_line_without_its_end_is_mended_and_nothing_else_is_touched() {
 fn many_who_add_at_once_add_one_line_for_each_host() {
     let folder = tempfile::tempdir().unwrap();
     let (file, key) = (folder.path().join("ssh/known"), key(folder.path(), "key", "ed25519"));
+    // Long enough that one who does not wait is seen by nobody while it reads.
+    let before = "# a line\n".repeat(200_000);
+    fs::create_dir(folder.path().join("ssh")).unwrap();
+    fs::write(&file, &before).unwrap();
+    let together = std::sync::Barrier::new(16);
     let added = std::thread::scope(|scope| {
         let add = |number: usize| {
             let name = Name::new(&format!("host{}", number % 4), 22, None);
+            together.wait();
             record::add(&file, &name, &key).unwrap().1
         };
-        let threads: Vec<_> = (0..32).map(|number| scope.spawn(move || add(number))).collect();
+        let threads: Vec<_> = (0..16).map(|number| scope.spawn(move || add(number))).collect();
         threads.into_iter().filter_map(|thread| thread.join().unwrap().then_some(())).count()
     });
     let text = fs::read_to_string(&file).unwrap();
+    let text = text.strip_prefix(&before).unwrap();
     assert_eq!((added, text.lines().count()), (4, 4), "{text}");
     assert!((0..4).all(|number| text.contains(&format!("host{number} ssh-ed25519 "))), "{text}");
 }
