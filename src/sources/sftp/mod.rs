@@ -10,18 +10,22 @@ mod error;
 mod fetch;
 mod folder;
 mod given;
+mod jump;
 mod known_hosts;
+mod link;
 mod list;
 mod pattern;
 mod pool;
 mod ranges;
 mod reading;
+mod route;
 mod session;
 mod settings;
 mod source;
 mod store;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use crate::sources::Kind;
 

@@ -141,7 +141,9 @@ impl Pool {
         let credentials = self.credentials.get_or_try_init(resolve).await?;
         let told = context.clone();
         let up: Up = Box::new(move || told.source_up());
-        Connection::open(&self.target, credentials.clone(), Some(up)).await
+        let connection = Connection::open(&self.target, credentials.clone(), Some(up)).await;
+        credentials.warnings().into_iter().for_each(|warning| context.warn(warning));
+        connection
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -2,7 +2,9 @@
 //! password files that it names (`credentials`).
 
 use super::connect::Target;
+use super::credentials::Access;
 use super::given::Given;
+use super::jump::Jump;
 use crate::expr::{Problem, Table, Template};
 use crate::secret::SecretRef;
 use crate::sources::{Problems, Surroundings};
@@ -22,6 +24,9 @@ pub(super) const SOURCE_KEYS: &[&str] = &[
     "agent",
     "known_hosts",
     "host_key",
+    "host_key_alias",
+    "accept_new",
+    "jump",
     "connections",
     "keepalive",
 ];
@@ -46,19 +51,25 @@ pub(super) struct Settings {
     /// Its port. Default: 22.
     port: Option<u16>,
     /// Who logs in. Default: who runs this.
-    pub(super) user: Option<Given>,
+    user: Option<Given>,
     /// A private key: the path of its file, or a secret that is the key itself.
-    pub(super) key: Option<Given>,
+    key: Option<Given>,
     /// What opens the key.
-    pub(super) passphrase: Option<SecretRef>,
+    passphrase: Option<SecretRef>,
     /// The user's password.
-    pub(super) password: Option<SecretRef>,
+    password: Option<SecretRef>,
     /// Whether the agent at SSH_AUTH_SOCK is asked. Default: if there is neither key nor password.
-    pub(super) agent: Option<bool>,
-    /// A file of known hosts. Default: ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts.
-    pub(super) known_hosts: Option<String>,
+    agent: Option<bool>,
+    /// Files of known hosts. Default: ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts.
+    known_hosts: Option<Texts>,
     /// Fingerprints (SHA256:..) one of which the server's key must have; then known_hosts doesn't matter.
-    pub(super) host_key: Option<Pins>,
+    host_key: Option<Texts>,
+    /// The name that the server has in files of known hosts and in its certificate. Default: host and port.
+    host_key_alias: Option<String>,
+    /// Whether the key of an unknown host is accepted and added to the first file of known hosts. Default: false.
+    accept_new: bool,
+    /// The hosts on the way to the server, in order.
+    pub(super) jump: Jump,
     /// The most connections, 1 to 8. Default: 4.
     connections: Option<usize>,
     /// Silence after which the server is asked whether it lives. Default: 15s.
@@ -66,24 +77,31 @@ pub(super) struct Settings {
     keepalive: Option<Span>,
 }
 
-/// One fingerprint or several.
+/// One text or several: fingerprints of servers behind one name, or before and after a change; files.
 #[derive(Deserialize, JsonSchema, Clone)]
 #[serde(untagged)]
-pub(super) enum Pins {
+pub(super) enum Texts {
     /// One.
     One(String),
-    /// Several: of servers behind one name, or before and after a change.
+    /// Several.
     Many(Vec<String>),
 }
 
-impl Pins {
+impl Texts {
     /// All of them.
     pub(super) fn list(&self) -> Vec<String> {
         match self {
-            Pins::One(pin) => vec![pin.clone()],
-            Pins::Many(pins) => pins.clone(),
+            Texts::One(text) => vec![text.clone()],
+            Texts::Many(texts) => texts.clone(),
         }
     }
+}
+
+/// What is wrong with fingerprints, if anything is.
+pub(super) fn wrong_pins(pins: &Texts) -> Option<String> {
+    let pins = pins.list();
+    let is_wrong = pins.is_empty() || pins.iter().any(|pin| !pin.starts_with("SHA256:"));
+    is_wrong.then(|| "`host_key` must be a fingerprint such as \"SHA256:..\", or a list of them".to_owned())
 }
 
 impl Settings {
@@ -98,12 +116,12 @@ impl Settings {
         let is_nowhere = !table.has("host") || settings.host.as_ref().is_some_and(String::is_empty);
         wrong("host", is_nowhere, "needs `host`");
         wrong("port", settings.port == Some(0), "`port` must be 1 to 65535");
-        let pins = settings.host_key.as_ref().map(Pins::list);
-        wrong(
-            "host_key",
-            pins.is_some_and(|pins| pins.is_empty() || pins.iter().any(|pin| !pin.starts_with("SHA256:"))),
-            "`host_key` must be a fingerprint such as \"SHA256:..\", or a list of them",
-        );
+        let pins = settings.host_key.as_ref().and_then(wrong_pins);
+        wrong("host_key", pins.is_some(), &pins.unwrap_or_default());
+        let files = settings.known_hosts.as_ref().map(Texts::list);
+        wrong("known_hosts", files.is_some_and(|files| files.is_empty()), "`known_hosts` has no file in it");
+        let is_nobody = settings.host_key_alias.as_ref().is_some_and(String::is_empty);
+        wrong("host_key_alias", is_nobody, "`host_key_alias` is empty");
         let connections = settings.connections.unwrap_or(CONNECTIONS);
         wrong("connections", !(1..=MOST_CONNECTIONS).contains(&connections), "`connections` must be 1 to 8");
         let is_short = settings.keepalive.is_some_and(|keepalive| keepalive.0 < Duration::from_secs(1));
@@ -113,18 +131,32 @@ impl Settings {
         settings
     }
 
+    /// What it takes to get in.
+    pub(super) fn access(&self) -> Access<'_> {
+        Access {
+            user: self.user.as_ref(),
+            key: self.key.as_ref(),
+            passphrase: self.passphrase.as_ref(),
+            password: self.password.as_ref(),
+            agent: self.agent,
+            known_hosts: self.known_hosts.as_ref(),
+            host_key: self.host_key.as_ref(),
+            alias: self.host_key_alias.as_deref(),
+            accept_new: self.accept_new,
+        }
+    }
+
     /// Where they lead, and over how many connections.
     pub(super) fn target(&self, surroundings: &Surroundings<'_>) -> (Target, usize) {
-        let (host, port) = (self.host.clone().unwrap_or_default(), self.port.unwrap_or(22));
-        let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-        let target = Target {
-            name: if port == 22 { format!("sftp://{shown}") } else { format!("sftp://{shown}:{port}") },
-            host,
-            port,
+        let mut target = Target {
+            name: String::new(),
+            host: self.host.clone().unwrap_or_default(),
+            port: self.port.unwrap_or(22),
             connect_timeout: surroundings.connect_timeout,
             keepalive: self.keepalive.map_or(KEEPALIVE, |keepalive| keepalive.0),
             rekey: REKEY,
         };
+        target.name = format!("sftp://{}", target.address());
         (target, self.connections.unwrap_or(CONNECTIONS))
     }
 }

@@ -1,14 +1,15 @@
-//! Whole fetches, against a real OpenSSH server (`real`) and against servers that do wrong (`odd`, `logins`).
+//! Whole fetches, against a real OpenSSH server (`real`, `logins`, `trusting`, `jumps`) and against servers that do wrong (`odd`).
 
 use super::auth::Method;
-use super::connect::{Credentials, Target};
+use super::connect::{Credentials, Hop, Target};
 use super::entry::Own;
 use super::fetch::File;
-use super::known_hosts::KnownHosts;
+use super::known_hosts::{KnownHosts, Name};
 use super::list::Walk;
 use super::pattern::Wanted;
 use super::pool::Pool;
 use super::store::Store;
+use super::trust::Trust;
 use crate::gather::{Context, Listing};
 use crate::output::Folder;
 use crate::secret::Secret;
@@ -21,11 +22,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod hostile;
+mod jumps;
 mod logins;
 mod odd;
 mod plans;
 mod real;
 mod sshd;
+mod trusting;
 
 /// How to reach a server that a test started.
 struct Reach {
@@ -35,29 +38,47 @@ struct Reach {
     methods: Vec<Method>,
     known: KnownHosts,
     pins: Vec<String>,
+    /// The file of known hosts to which an unknown one is added.
+    accept_new: Option<PathBuf>,
+    hops: Vec<Reach>,
     connections: usize,
     rekey: usize,
 }
 
 impl Reach {
     fn pool(self) -> Arc<Pool> {
-        let target = Target {
+        let (target, connections) = (self.target(), self.connections);
+        let credentials = std::sync::Mutex::new(Some(self.credentials()));
+        let resolve = move || Ok(credentials.lock().unwrap().take().expect("credentials are asked for once"));
+        Pool::new(target, connections, Box::new(resolve))
+    }
+
+    fn target(&self) -> Target {
+        Target {
             name: format!("sftp://{}:{}", self.host, self.port),
             host: self.host.to_owned(),
             port: self.port,
             connect_timeout: Duration::from_secs(10),
             keepalive: Duration::from_secs(15),
             rekey: self.rekey,
-        };
-        let credentials = std::sync::Mutex::new(Some(Credentials {
-            user: self.user,
-            methods: self.methods,
-            known: self.known,
+        }
+    }
+
+    fn credentials(self) -> Credentials {
+        let accept_new = self.accept_new.is_some();
+        let trust = Trust {
+            target: self.target().name,
+            name: Name::new(self.host, self.port, None),
             pins: self.pins,
-            file: PathBuf::from("known_hosts"),
-        }));
-        let resolve = move || Ok(credentials.lock().unwrap().take().expect("credentials are asked for once"));
-        Pool::new(target, self.connections, Box::new(resolve))
+            file: self.accept_new.unwrap_or_else(|| PathBuf::from("known_hosts")),
+            accept_new,
+            known: std::sync::Mutex::new(self.known),
+            warnings: std::sync::Mutex::default(),
+        };
+        let hops =
+            self.hops.into_iter().map(|hop| Hop { target: hop.target(), credentials: hop.credentials() });
+        let hops = hops.collect();
+        Credentials { user: self.user, methods: self.methods, trust: Arc::new(trust), hops }
     }
 }
 

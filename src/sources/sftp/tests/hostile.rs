@@ -70,6 +70,8 @@ impl Hostile {
             methods: vec![Method::Password(Secret::new(password))],
             known: KnownHosts::default(),
             pins: vec![self.fingerprint.clone()],
+            accept_new: None,
+            hops: Vec::new(),
             connections: 1,
             rekey: 1 << 30,
         }
