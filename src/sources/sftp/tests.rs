@@ -3,12 +3,15 @@
 use super::auth::Method;
 use super::connect::{Credentials, Target};
 use super::entry::Own;
+use super::exclude::Excluded;
 use super::fetch::File;
 use super::known_hosts::KnownHosts;
-use super::list::Walk;
+use super::list::{Choice, Walk};
 use super::pattern::Wanted;
 use super::pool::Pool;
+use super::ready::Waiting;
 use super::store::Store;
+use crate::expr::{Globals, Scope};
 use crate::gather::{Context, Listing};
 use crate::output::Folder;
 use crate::secret::Secret;
@@ -26,6 +29,7 @@ mod odd;
 mod plans;
 mod real;
 mod sshd;
+mod which;
 
 /// How to reach a server that a test started.
 struct Reach {
@@ -61,12 +65,25 @@ impl Reach {
     }
 }
 
+/// A choice of everything.
+fn all(pool: &Arc<Pool>) -> Choice {
+    let scope = Scope::new(Arc::new(Globals::default()));
+    let waiting = Waiting::new(pool.clone(), Arc::default(), scope);
+    Choice { flatten: false, excluded: Excluded::parse(&[]).unwrap(), follows: None, waiting }
+}
+
 /// Everything a listing tells, page by page.
 async fn list(pool: &Arc<Pool>, path: &str) -> Result<Vec<Entry>, SourceError> {
+    list_some(pool, path, all(pool)).await
+}
+
+/// What a listing tells of a choice.
+async fn list_some(pool: &Arc<Pool>, path: &str, choice: Choice) -> Result<Vec<Entry>, SourceError> {
     let wanted = Wanted::parse(path).unwrap();
-    let mut walk = Walk::new(pool.clone(), wanted, false);
+    let mut walk = Walk::new(pool.clone(), wanted, choice);
     let (context, mut entries) = (Context::detached(), Vec::new());
     loop {
+        tokio::time::sleep(walk.pause()).await;
         let page = walk.next_page(&context).await?;
         assert!(page.entries.len() <= 1000);
         entries.extend(page.entries);
