@@ -157,6 +157,8 @@ pub enum Skip {
     NeedFailed(Arc<str>),
     /// Its key was there before, and the job takes the first of equal keys.
     Duplicate,
+    /// It is there and not to be taken yet: why. A job that has only such items found nothing.
+    NotReady(Arc<str>),
 }
 
 impl fmt::Display for Skip {
@@ -165,6 +167,7 @@ impl fmt::Display for Skip {
             Skip::Unchanged => f.write_str("unchanged"),
             Skip::NeedFailed(job) => write!(f, "needs {job}, which did not get done"),
             Skip::Duplicate => f.write_str("a duplicate key"),
+            Skip::NotReady(why) => write!(f, "not ready: {why}"),
         }
     }
 }

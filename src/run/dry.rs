@@ -93,13 +93,13 @@ impl DryRun {
         self.forecast(ends, &counts)
     }
 
-    fn forecast(&self, ends: Vec<Result<(), SourceError>>, counts: &[Counts]) -> Forecast {
+    fn forecast(&self, ends: Vec<Result<(), SourceError>>, counts: &[(Counts, u64)]) -> Forecast {
         let mut all = Counts::default();
         let mut reports = Vec::new();
-        for (index, (end, counts)) in ends.into_iter().zip(counts).enumerate() {
+        for (index, (end, (counts, not_ready))) in ends.into_iter().zip(counts).enumerate() {
             all.merge(counts);
             if self.shared.plan.jobs[index].references.is_empty() {
-                reports.push(Arc::new(self.report(index, end.err(), *counts)));
+                reports.push(Arc::new(self.report(index, end.err(), (*counts, *not_ready))));
             }
         }
         let later = (counts.len() - reports.len()) as u64;
@@ -107,10 +107,16 @@ impl DryRun {
         Forecast { report, later }
     }
 
-    fn report(&self, index: usize, error: Option<SourceError>, counts: Counts) -> JobReport {
+    fn report(
+        &self,
+        index: usize,
+        error: Option<SourceError>,
+        (counts, not_ready): (Counts, u64),
+    ) -> JobReport {
         // Whoever stops a dry run by a signal drops it, so that what was cancelled was late.
         let late = error.as_ref().is_some_and(|error| error.code == "cancelled");
         let mut progress = self.shared.progress(index);
+        progress.not_ready = not_ready;
         progress.error = error.map(|error| self.shared.clean(&error.to_string()));
         progress.report(&self.shared.plan.jobs[index], counts, late.then_some(Cause::Deadline))
     }
@@ -124,20 +130,21 @@ async fn find(job: Arc<JobRun>, to: mpsc::Sender<Item<ItemCall>>) -> Result<(), 
     }
 }
 
-/// Tells the items of all jobs and counts them. Blocking.
+/// Tells the items of all jobs and counts them, and those that are not ready. Blocking.
 fn tell_all(
     jobs: &[Arc<JobRun>],
     found: Vec<mpsc::Receiver<Item<ItemCall>>>,
     mut tell: impl FnMut(&Job, Foreseen),
-) -> Vec<Counts> {
+) -> Vec<(Counts, u64)> {
     let mut all = Vec::new();
     for (job, mut items) in jobs.iter().zip(found) {
-        let mut counts = Counts::default();
+        let (mut counts, mut not_ready) = (Counts::default(), 0);
         let after = job.plan().references.clone();
         if !after.is_empty() {
             tell(job.plan(), Foreseen::Later { after });
         }
         while let Some(item) = items.blocking_recv() {
+            not_ready += u64::from(matches!(item.call.task, Task::Skip(Skip::NotReady(_))));
             let foreseen = foresee(job, item.call);
             counts.submitted += 1;
             counts.add(match foreseen {
@@ -147,7 +154,7 @@ fn tell_all(
             });
             tell(job.plan(), foreseen);
         }
-        all.push(counts);
+        all.push((counts, not_ready));
     }
     all
 }
@@ -157,13 +164,13 @@ fn foresee(job: &JobRun, call: ItemCall) -> Foreseen {
     let (request, place) = match task {
         Task::Request(request, place) => (request, place),
         Task::Broken(error) => return Foreseen::Failed { label, why: job.shared.clean(&error.to_string()) },
-        Task::Duplicate => return Foreseen::Skipped { label, why: Skip::Duplicate.to_string() },
+        Task::Skip(why) => return Foreseen::Skipped { label, why: why.to_string() },
     };
     let output = place.map(|place| place.path);
     // Who writes first is not known here, but that only one of two can be is.
     let item = if job::joins(job.plan()) { 0 } else { number };
     let owner = Owner { job: job.number(), item };
-    let claimed = output.as_deref().map_or(Ok(()), |path| job.shared.claim(path, owner));
+    let claimed = output.as_deref().map_or(Ok(()), |path| job.shared.claim(path, owner, &label));
     match claimed {
         Ok(()) => Foreseen::Item { label, target: job.shared.clean(&request.target()), output },
         Err(error) => Foreseen::Failed { label, why: error.to_string() },

@@ -7,7 +7,7 @@ use super::limits::{retries, timeouts};
 use super::outputs;
 use crate::gather::{
     BoxFuture, Brought, Call, Context, DEFAULT_LOOK_AHEAD, Ended, Gather, Intake, Item, ItemReport, Needs,
-    Outcome, Page,
+    Outcome, Page, Skip,
 };
 use crate::plan::{Input, Inputs};
 use crate::sources::{BoxListing, Entry, SourceError};
@@ -122,7 +122,7 @@ impl JobRun {
         let key = self.plan().for_each.is_some().then_some(input.key);
         let scope = if key.is_some() { self.scope.with_item(input.value) } else { self.scope.clone() };
         if input.duplicate {
-            return Ok(self.item(key, number, Needs::none(), Task::Duplicate));
+            return Ok(self.item(key, number, Needs::none(), Task::Skip(Skip::Duplicate)));
         }
         Ok(self.render(key, number, &scope, None))
     }
@@ -131,6 +131,9 @@ impl JobRun {
     fn entry(self: &Arc<Self>, entry: &Entry, number: u64, alone: bool) -> Item<ItemCall> {
         let scope = self.scope.with_item(entry.value.clone());
         let key = (!alone).then(|| entry.key.clone());
+        if let Some(why) = &entry.not_ready {
+            return self.item(key, number, Needs::none(), Task::Skip(Skip::NotReady(why.clone())));
+        }
         self.render(key, number, &scope, Some(entry))
     }
 
@@ -177,6 +180,9 @@ async fn listed(job: &Arc<JobRun>, to: &mpsc::Sender<Item<ItemCall>>) -> Result<
     let mut number = 0;
     let mut listing = Some(listing);
     while let Some(open) = listing.take() {
+        if !pause(&open, to).await {
+            return Ok(());
+        }
         let (page, rest) = page(job, open).await?;
         listing = rest.filter(|_| page.more);
         let rendering = job.clone();
@@ -198,6 +204,18 @@ async fn listed(job: &Arc<JobRun>, to: &mpsc::Sender<Item<ItemCall>>) -> Result<
         number += count;
     }
     Ok(())
+}
+
+/// Waits, with nothing in hand, until the listing has something to ask for; false if nobody wants it any more.
+async fn pause(listing: &BoxListing, to: &mpsc::Sender<Item<ItemCall>>) -> bool {
+    let pause = listing.pause();
+    if pause.is_zero() {
+        return true;
+    }
+    tokio::select! {
+        () = tokio::time::sleep(pause) => true,
+        () = to.closed() => false,
+    }
 }
 
 /// One page, as a leaf item of its own: it has its slot only while it is asked for.

@@ -23,8 +23,8 @@ pub(super) enum Task {
     Request(Arc<dyn Request>, Option<Place>),
     /// It could not even be made.
     Broken(SourceError),
-    /// Its key was there before.
-    Duplicate,
+    /// There is nothing to do.
+    Skip(Skip),
 }
 
 /// Where a result goes.
@@ -55,7 +55,7 @@ impl Call for ItemCall {
         let task = match &self.task {
             Task::Request(request, place) => Ok((request.clone(), place.clone())),
             Task::Broken(error) => Err(Ended::Failed(error.clone())),
-            Task::Duplicate => Err(Ended::Skipped(Skip::Duplicate)),
+            Task::Skip(why) => Err(Ended::Skipped(why.clone())),
         };
         async move {
             let ended = match task {
@@ -82,8 +82,8 @@ async fn attempt(
 ) -> Ended<Fetched, SourceError> {
     let late = request.is_cheap() && job.join.is_none();
     let opened = match &place {
-        Some(place) if late => open_late(job, number, place),
-        place => open(job, number, context, place.as_ref()).await,
+        Some(place) if late => open_late(job, label, number, place),
+        place => open(job, label, number, context, place.as_ref()).await,
     };
     let mut sink = match opened {
         Ok(sink) => sink,
@@ -91,14 +91,15 @@ async fn attempt(
     };
     match request.call(context, &mut sink).await {
         Ok(payload) if payload.unchanged => Ended::Skipped(Skip::Unchanged),
+        Ok(Payload { not_ready: Some(why), .. }) => Ended::Skipped(Skip::NotReady(why)),
         Ok(payload) => settle(job, label, number, context, sink, payload, place).await.into(),
         Err(error) => Ended::Failed(error),
     }
 }
 
 /// Says where the result goes, which is opened with the first thing to be written.
-fn open_late(job: &JobRun, number: u64, place: &Place) -> Result<Sink, SourceError> {
-    job.shared.claim(&place.path, Owner { job: job.number(), item: number })?;
+fn open_late(job: &JobRun, label: &Arc<str>, number: u64, place: &Place) -> Result<Sink, SourceError> {
+    job.shared.claim(&place.path, Owner { job: job.number(), item: number }, label)?;
     let part = job.shared.outputs.folder()?.late_part(&place.path, place.mode);
     Ok(Sink::File { part, format: place.format.clone() })
 }
@@ -106,6 +107,7 @@ fn open_late(job: &JobRun, number: u64, place: &Place) -> Result<Sink, SourceErr
 /// Opens where the result goes.
 async fn open(
     job: &Arc<JobRun>,
+    label: &Arc<str>,
     number: u64,
     context: &Context,
     place: Option<&Place>,
@@ -117,12 +119,12 @@ async fn open(
             Sink::Discard
         });
     };
-    let job = job.clone();
+    let (job, label) = (job.clone(), label.clone());
     let part = context.blocking(move |_| -> Result<Part, SourceError> {
         match &job.join {
             Some(join) => join.part(number),
             None => {
-                job.shared.claim(&path, Owner { job: job.number(), item: number })?;
+                job.shared.claim(&path, Owner { job: job.number(), item: number }, &label)?;
                 job.shared.outputs.folder()?.part(&path, mode).map_err(|error| failed(&error))
             }
         }

@@ -171,6 +171,7 @@ fn skip(shared: &Shared, index: usize, need: Arc<str>) -> JobReport {
         used: false,
         kept: Vec::new(),
         checks: 0,
+        not_ready: 0,
         error: None,
     }
 }
@@ -245,7 +246,7 @@ async fn begin(
     let join = match place {
         Some(Place { path, mode, .. }) => {
             let folder = shared.outputs.folder()?.clone();
-            shared.claim(&path, Owner { job: index as JobNumber, item: 0 })?;
+            shared.claim(&path, Owner { job: index as JobNumber, item: 0 }, &plan.name)?;
             let open = move || Join::open(&folder, &path, mode).map_err(|error| failed(&error));
             let join = tokio::task::spawn_blocking(open).await.expect("opening does not panic")?;
             Some(Joined(Mutex::new(Some(join))))
@@ -292,6 +293,8 @@ fn stream(job: &Arc<JobRun>, items: Fed<ItemCall>) -> Outcomes<Fetched, SourceEr
 pub(super) struct Progress {
     kept: BTreeMap<u64, Kept>,
     checks: u64,
+    /// Items that were there and not to be taken yet.
+    pub(super) not_ready: u64,
     fail_fast: bool,
     used: bool,
     name: Arc<str>,
@@ -301,12 +304,13 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(job: &Job, used: bool) -> Progress {
         let name = job.name.clone();
-        Progress { kept: BTreeMap::new(), checks: 0, fail_fast: false, used, name, error: None }
+        Progress { kept: BTreeMap::new(), checks: 0, not_ready: 0, fail_fast: false, used, name, error: None }
     }
 
     async fn add(&mut self, job: &Arc<JobRun>, item: ItemReport<Fetched, SourceError>) {
         let key = item.key.unwrap_or_else(|| "".into());
         let good = item.outcome.is_good();
+        self.not_ready += u64::from(matches!(item.outcome, Outcome::Skipped(Skip::NotReady(_))));
         match item.outcome {
             Outcome::Done(Fetched { kept: Some((bytes, rows)), .. }) => {
                 self.kept.insert(item.number, Kept { key: key.clone(), bytes, rows });
@@ -342,8 +346,8 @@ impl Progress {
     }
 
     pub(super) fn report(self, job: &Job, counts: Counts, stopped: Option<Cause>) -> JobReport {
-        let items = counts.submitted;
-        let end = if self.error.is_some() || !job.allow_failures.allows(counts.lost(), items) {
+        let items = counts.submitted - self.not_ready;
+        let end = if self.error.is_some() || !job.allow_failures.allows(counts.lost(), counts.submitted) {
             JobEnd::Failed
         } else if items < job.min_items {
             JobEnd::TooFew { items, min_items: job.min_items }
@@ -358,6 +362,7 @@ impl Progress {
             used: self.used,
             kept: self.kept.into_values().collect(),
             checks: self.checks,
+            not_ready: self.not_ready,
             error: self.error,
         }
     }

@@ -235,12 +235,13 @@ impl Shared {
         self.run.cancel(cause, Stop::CancelRunning);
     }
 
-    /// Claims a final name for an item; an error names the job that has it.
-    fn claim(&self, path: &Path, by: Owner) -> Result<(), SourceError> {
-        self.outputs.claim(path, by).map_err(|owner| {
+    /// Claims a final name for an item; an error names the one that has it, or its job.
+    fn claim(&self, path: &Path, by: Owner, label: &Arc<str>) -> Result<(), SourceError> {
+        self.outputs.claim(path, by, label).map_err(|(owner, label)| {
             let item = if owner.job == by.job { "another item of " } else { "" };
             let job = &self.plan.jobs[owner.job as usize].name;
-            SourceError::new("output", format!("output {} is written by {item}{job} already", path.display()))
+            let who = label.map_or_else(|| format!("{item}{job}"), |label| label.to_string());
+            SourceError::new("output", format!("output {} is written by {who} already", path.display()))
         })
     }
 

@@ -30,6 +30,8 @@ pub struct JobReport {
     pub kept: Vec<crate::expr::Kept>,
     /// Lost items whose only fault is a result that was not as expected.
     pub checks: u64,
+    /// Items that were there and not to be taken yet: as good as not there.
+    pub not_ready: u64,
     /// What failed about the job as a whole: its listing, its joined output.
     pub error: Option<String>,
 }
@@ -64,10 +66,17 @@ impl JobReport {
             (Some(error), _) => error.clone(),
             (None, JobEnd::TooFew { items, min_items }) => {
                 let ending = if *items == 1 { "" } else { "s" };
-                format!("{items} item{ending}, and `min_items` asks for {min_items}")
+                let left = match self.not_ready {
+                    0 => String::new(),
+                    left => format!(" beside {left} not ready"),
+                };
+                format!("{items} item{ending}{left}, and `min_items` asks for {min_items}")
             }
             (None, JobEnd::Done) if self.counts.submitted == 0 && self.stopped.is_none() => {
                 "nothing matched".to_owned()
+            }
+            (None, JobEnd::Done) if self.counts.submitted == self.not_ready && self.stopped.is_none() => {
+                format!("nothing matched that is ready: {} left out", self.not_ready)
             }
             _ => return None,
         };

@@ -162,6 +162,8 @@ pub struct Entry {
     pub value: serde_json::Value,
     /// What tells whether it changed since last time: size and mtime, an ETag. For the memory.
     pub fingerprint: Option<String>,
+    /// Why it is not to be taken yet, if so: its item is skipped.
+    pub not_ready: Option<Arc<str>>,
     /// For an `output` that is a folder: the path below it. Its components are names from the server, not yet trusted.
     pub path: Option<Vec<Vec<u8>>>,
     /// What the kind itself needs to know of the entry, such as a name's exact bytes.
@@ -224,6 +226,8 @@ pub struct Payload {
     pub modified: Option<std::time::SystemTime>,
     /// Nothing came because nothing changed since the fingerprint that was sent.
     pub unchanged: bool,
+    /// Nothing came because it is not to be taken yet: why.
+    pub not_ready: Option<Arc<str>>,
     /// What to remember for next time.
     pub fingerprint: Option<String>,
     /// What expectations may look at: `status` and the like.

@@ -26,3 +26,4 @@ mod servers;
 mod stop;
 mod support;
 mod what_if;
+mod which;

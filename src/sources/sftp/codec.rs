@@ -47,6 +47,8 @@ pub(super) enum Request<'a> {
     Fstat(&'a [u8]),
     /// The attributes of what a path leads to.
     Stat(&'a [u8]),
+    /// The path of what a path leads to, without symlinks.
+    Realpath(&'a [u8]),
     /// The attributes of a path itself: a symlink's own.
     Lstat(&'a [u8]),
     /// Open a folder to list it.
@@ -87,6 +89,7 @@ impl Request<'_> {
             Request::Fstat(_) => 8,
             Request::Opendir(_) => 11,
             Request::Readdir(_) => 12,
+            Request::Realpath(_) => 16,
             Request::Stat(_) => 17,
             Request::Limits => 200,
         }
@@ -111,6 +114,7 @@ impl Request<'_> {
             | Request::Stat(text)
             | Request::Lstat(text)
             | Request::Opendir(text)
+            | Request::Realpath(text)
             | Request::Readdir(text) => string(out, text),
         }
     }

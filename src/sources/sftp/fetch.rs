@@ -64,16 +64,37 @@ impl File<'_> {
     pub(super) async fn fetch(&self, store: &Store<'_>) -> Result<Attrs, SourceError> {
         self.context.phase("open");
         let start = Instant::now();
+        let told = self.ask_size();
         let open =
             Open::new(self.lease, self.path).await.map_err(|fault| self.error("open", fault.into()))?;
         let is_long = start.elapsed() >= LONG;
+        let size = told.await;
         self.context.phase("read");
-        self.read(&open, is_long, store).await.map_err(|failed| self.error("read", failed))
+        self.read(&open, size, is_long, store).await.map_err(|failed| self.error("read", failed))
     }
 
-    async fn read(&self, open: &Open<'_>, is_long: bool, store: &Store<'_>) -> Result<Attrs, Failed> {
-        let ranges =
-            Ranges::up_to(self.size.map_or(self.lease.read_len().into(), |size| size.saturating_add(1)));
+    /// The size, where no listing told it, asked for in one flight with the open: room is taken for what is there, not for
+    /// the largest read. A server that doesn't tell is no hindrance.
+    fn ask_size(&self) -> impl Future<Output = Option<u64>> + use<> {
+        let known = self.size;
+        let answer = known.is_none().then(|| self.lease.ask(Request::Stat(self.path), Held::default()));
+        async move {
+            let Some(answer) = answer else { return known };
+            match answer.await {
+                Ok((Reply::Attrs(attrs), _)) => attrs.size,
+                _ => None,
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        open: &Open<'_>,
+        size: Option<u64>,
+        is_long: bool,
+        store: &Store<'_>,
+    ) -> Result<Attrs, Failed> {
+        let ranges = Ranges::up_to(size.map_or(self.lease.read_len().into(), |size| size.saturating_add(1)));
         let mut first = Reading::new(self.lease, self.context, &open.handle, &ranges);
         first.ask().await;
         let before = open.stat().await?;

@@ -4,6 +4,7 @@
 use super::codec::{Name, Reply, Request, status};
 use super::entry::{self, Kind};
 use super::error::Fault;
+use super::links::Real;
 use super::list::Reason;
 use super::pattern::Progress;
 use super::pool::{Lease, Pool};
@@ -31,6 +32,8 @@ pub(super) struct Unread {
     pub(super) below: Vec<Vec<u8>>,
     /// How far the pattern matched.
     pub(super) progress: Progress,
+    /// Where it really lies, if symlinks are followed.
+    pub(super) real: Option<Arc<Real>>,
 }
 
 /// A folder that is being read.
@@ -143,10 +146,16 @@ impl Open {
     }
 }
 
-/// Asks for the attributes of those names whose type the server did not tell, all in one flight.
+/// Asks for the attributes of those names whose type the server did not tell, or the size or time of a file, all in one
+/// flight.
 async fn learn(lease: &Lease, folder: &[u8], names: &mut [Name]) -> Result<(), Fault> {
     let unknown = |name: &&mut Name| {
-        entry::kind(&name.attrs, name.sign) == Kind::Unknown && crate::output::server_name(&name.name).is_ok()
+        let is_known = match entry::kind(&name.attrs, name.sign) {
+            Kind::Unknown => false,
+            Kind::File => entry::fingerprint(&name.attrs).is_some(),
+            Kind::Folder | Kind::Symlink | Kind::Special => true,
+        };
+        !is_known && crate::output::server_name(&name.name).is_ok()
     };
     let asked: Vec<_> = names
         .iter_mut()
@@ -160,7 +169,7 @@ async fn learn(lease: &Lease, folder: &[u8], names: &mut [Name]) -> Result<(), F
         match answer.await {
             Ok((Reply::Attrs(attrs), _)) => name.attrs = attrs,
             Err(Fault::Lost(lost)) => return Err(Fault::Lost(lost)),
-            // It stays unknown, and fails as an item if it is no file.
+            // What is unknown stays so: if it is no file, it fails as an item.
             _ => {}
         }
     }

@@ -1,23 +1,28 @@
 //! Files from SFTP servers: the kind `sftp`. An own client of SFTP version 3 over russh's channels, made to have many
 //! files in flight on few connections.
 
+mod asking;
 mod auth;
 mod codec;
 mod connect;
 mod credentials;
+mod done;
 mod entry;
 mod error;
+mod exclude;
 mod fetch;
 mod folder;
 mod given;
 mod jump;
 mod known_hosts;
 mod link;
+mod links;
 mod list;
 mod pattern;
 mod pool;
 mod ranges;
 mod reading;
+mod ready;
 mod route;
 mod session;
 mod settings;

@@ -3,8 +3,12 @@
 
 use super::connect::Target;
 use super::credentials::Access;
+use super::done::DoneFile;
+use super::exclude::{Excluded, Patterns};
 use super::given::Given;
 use super::jump::Jump;
+use super::pattern::{self, Wanted};
+use super::ready::Gate;
 use crate::expr::{Problem, Table, Template};
 use crate::secret::SecretRef;
 use crate::sources::{Problems, Surroundings};
@@ -31,7 +35,8 @@ pub(super) const SOURCE_KEYS: &[&str] = &[
     "keepalive",
 ];
 /// The keys of a job.
-pub(super) const JOB_KEYS: &[&str] = &["fetch", "flatten"];
+pub(super) const JOB_KEYS: &[&str] =
+    &["fetch", "flatten", "exclude", "symlinks", "min_age", "stable_for", "done_file"];
 
 /// Connections where the source doesn't say how many.
 const CONNECTIONS: usize = 4;
@@ -169,4 +174,78 @@ pub(super) struct Keys {
     pub(super) fetch: Option<Template>,
     /// Whether files lose the folders they lie in. Default: false.
     pub(super) flatten: bool,
+    /// What is left out, one pattern or several: a name (`*.tmp`) at any depth, a path (`old/*.csv`) below the folder that
+    /// is listed, a folder (ending in `/`) with all in it.
+    pub(super) exclude: Patterns,
+    /// What is done about symlinks among the names of a folder. Default: they are skipped.
+    pub(super) symlinks: Symlinks,
+    /// How long ago a file was written to, at least, by this machine's clock; a younger one is skipped.
+    #[schemars(with = "Option<String>")]
+    pub(super) min_age: Option<Span>,
+    /// For how long a file keeps its size and time before it is taken; one that changes meanwhile is skipped.
+    #[schemars(with = "Option<String>")]
+    pub(super) stable_for: Option<Span>,
+    /// The name of the file beside it without which a file is skipped: `${{ item.name }}.done`, `_SUCCESS`.
+    pub(super) done_file: Option<Template>,
+}
+
+/// What is done about symlinks.
+#[derive(Deserialize, JsonSchema, Default, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Symlinks {
+    /// They are skipped and named.
+    #[default]
+    Skip,
+    /// They are taken for what they lead to.
+    Follow,
+}
+
+/// A job's keys that only mean something where files are found by listing.
+const LISTING: [&str; 3] = ["exclude", "symlinks", "stable_for"];
+
+impl Keys {
+    /// Reads and checks them.
+    pub(super) fn read(table: &mut Table, problems: &mut Problems) -> Keys {
+        table.refuse_secrets(&["fetch", "exclude", "done_file"], problems);
+        let keys: Keys = table.read(JOB_KEYS, problems);
+        let mut wrong = |key: &str, why: String| problems.push(Problem::new(table.key_span(key), why));
+        if let Some(Err(why)) = keys.fetch.as_ref().and_then(Template::literal).map(Wanted::parse) {
+            wrong("fetch", format!("`fetch`: {why}"));
+        }
+        let excluded = keys.exclude.0.iter().filter_map(|pattern| pattern.literal().map(str::to_owned));
+        if let Err(why) = Excluded::parse(&excluded.collect::<Vec<_>>()) {
+            wrong("exclude", format!("`exclude`: {why}"));
+        }
+        if let Some(Err(why)) = keys.done_file.clone().map(DoneFile::read) {
+            wrong("done_file", format!("`done_file`: {why}"));
+        }
+        let misplaced = LISTING.iter().filter(|key| table.has(key) && keys.fetch.is_some() && !keys.lists());
+        for key in misplaced {
+            wrong(
+                key,
+                format!("`{key}` is for files that are found by listing, and these are named one by one"),
+            );
+        }
+        keys
+    }
+
+    /// Whether its files are found by listing. A path that depends on `item` is one file, unless it is written as more;
+    /// any other may turn out to be a folder.
+    pub(super) fn lists(&self) -> bool {
+        self.fetch.as_ref().is_some_and(|path| !path.uses("item") || self.is_many())
+    }
+
+    /// Whether it is written as more than one file.
+    pub(super) fn is_many(&self) -> bool {
+        self.fetch.as_ref().is_some_and(|path| pattern::is_many(&pattern::outline(&path.source())))
+    }
+
+    /// What it asks of files before it takes them.
+    pub(super) fn gate(&self) -> Gate {
+        Gate {
+            min_age: self.min_age.map(|span| span.0),
+            stable_for: self.stable_for.map(|span| span.0),
+            done_file: self.done_file.clone().and_then(|name| DoneFile::read(name).ok()),
+        }
+    }
 }

@@ -3,13 +3,16 @@
 use super::auth::Method;
 use super::connect::{Credentials, Hop, Target};
 use super::entry::Own;
+use super::exclude::Excluded;
 use super::fetch::File;
 use super::known_hosts::{KnownHosts, Name};
-use super::list::Walk;
+use super::list::{Choice, Walk};
 use super::pattern::Wanted;
 use super::pool::Pool;
+use super::ready::Waiting;
 use super::store::Store;
 use super::trust::Trust;
+use crate::expr::{Globals, Scope};
 use crate::gather::{Context, Listing};
 use crate::output::Folder;
 use crate::secret::Secret;
@@ -29,6 +32,7 @@ mod plans;
 mod real;
 mod sshd;
 mod trusting;
+mod which;
 
 /// How to reach a server that a test started.
 struct Reach {
@@ -82,12 +86,25 @@ impl Reach {
     }
 }
 
+/// A choice of everything.
+fn all(pool: &Arc<Pool>) -> Choice {
+    let scope = Scope::new(Arc::new(Globals::default()));
+    let waiting = Waiting::new(pool.clone(), Arc::default(), scope);
+    Choice { flatten: false, excluded: Excluded::parse(&[]).unwrap(), follows: None, waiting }
+}
+
 /// Everything a listing tells, page by page.
 async fn list(pool: &Arc<Pool>, path: &str) -> Result<Vec<Entry>, SourceError> {
+    list_some(pool, path, all(pool)).await
+}
+
+/// What a listing tells of a choice.
+async fn list_some(pool: &Arc<Pool>, path: &str, choice: Choice) -> Result<Vec<Entry>, SourceError> {
     let wanted = Wanted::parse(path).unwrap();
-    let mut walk = Walk::new(pool.clone(), wanted, false);
+    let mut walk = Walk::new(pool.clone(), wanted, choice);
     let (context, mut entries) = (Context::detached(), Vec::new());
     loop {
+        tokio::time::sleep(walk.pause()).await;
         let page = walk.next_page(&context).await?;
         assert!(page.entries.len() <= 1000);
         entries.extend(page.entries);

@@ -143,9 +143,11 @@ async fn serve(channel: Channel<Msg>, behave: Behavior) -> std::io::Result<()> {
 pub(super) const INIT: u8 = 1;
 pub(super) const OPEN: u8 = 3;
 pub(super) const READ: u8 = 5;
+pub(super) const LSTAT: u8 = 7;
 pub(super) const FSTAT: u8 = 8;
 pub(super) const OPENDIR: u8 = 11;
 pub(super) const READDIR: u8 = 12;
+pub(super) const REALPATH: u8 = 16;
 pub(super) const STAT: u8 = 17;
 
 impl Asked {
@@ -180,6 +182,11 @@ impl Asked {
 
     pub(super) fn attrs(&self, size: u64, mtime: u32) -> Vec<u8> {
         self.packet(105, &file_attrs(size, mtime))
+    }
+
+    /// Attributes of a folder.
+    pub(super) fn folder(&self) -> Vec<u8> {
+        self.packet(105, &[&4u32.to_be_bytes()[..], &0o040_755u32.to_be_bytes()].concat())
     }
 
     pub(super) fn names(&self, names: &[(&[u8], u32)]) -> Vec<u8> {

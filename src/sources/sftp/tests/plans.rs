@@ -2,7 +2,7 @@
 
 use super::sshd::{Sshd, read};
 use super::*;
-use crate::expr::{Globals, Scope, Table};
+use crate::expr::Table;
 use crate::gather::Advice;
 use crate::sources::{Kind, Operation, Problems, Source, Surroundings};
 use std::path::Path;
@@ -220,6 +220,27 @@ async fn a_job_says_whether_it_has_to_be_listed() {
     let request = operation(&source, "fetch = '/in/${{ item }}'").unwrap();
     let request = request.request(&scope().with_item("a[1].csv".into()), None).unwrap();
     assert_eq!(request.target(), "sftp://h/in/a[1].csv");
+}
+
+#[tokio::test]
+async fn mistakes_of_a_job_are_all_told() {
+    let source = source("host = \"h\"", Path::new("/")).unwrap();
+    let wrong = |toml: &str| operation(&source, toml).err().unwrap();
+    let all = wrong(
+        "fetch = '/in/['\nexclude = ['/in/*.tmp', '*.csv']\ndone_file = '${{ item.name }}'\nsymlinks = 'keep'\nmin_age = 30",
+    );
+    for told in ["`fetch`", "`exclude`", "`done_file`", "symlinks", "min_age"] {
+        assert!(all.iter().any(|why| why.contains(told)), "{told} in {all:?}");
+    }
+    let one = "fetch = '/in/${{ item }}'\n";
+    for key in ["exclude = '*.tmp'", "symlinks = 'follow'", "stable_for = '1s'"] {
+        let all = wrong(&format!("{one}{key}"));
+        assert!(all[0].contains("named one by one"), "{all:?}");
+    }
+    assert!(operation(&source, &format!("{one}min_age = '1s'\ndone_file = '${{{{ item }}}}.ok'")).is_ok());
+    let many =
+        "fetch = '/in/${{ vars.day }}/*'\nexclude = ['*_${{ run.day }}.csv', 'old/']\nstable_for = '1s'";
+    assert!(operation(&source, many).is_ok());
 }
 
 #[test]
