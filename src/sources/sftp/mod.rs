@@ -1,6 +1,7 @@
 //! Files from SFTP servers: the kind `sftp`. An own client of SFTP version 3 over russh's channels, made to have many
 //! files in flight on few connections.
 
+mod alive;
 mod auth;
 mod codec;
 mod connect;
@@ -16,6 +17,7 @@ mod pattern;
 mod pool;
 mod ranges;
 mod reading;
+mod same;
 mod session;
 mod settings;
 mod source;

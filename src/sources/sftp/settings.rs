@@ -3,6 +3,7 @@
 
 use super::connect::Target;
 use super::given::Given;
+use super::same::Growing;
 use crate::expr::{Problem, Table, Template};
 use crate::secret::SecretRef;
 use crate::sources::{Problems, Surroundings};
@@ -26,7 +27,7 @@ pub(super) const SOURCE_KEYS: &[&str] = &[
     "keepalive",
 ];
 /// The keys of a job.
-pub(super) const JOB_KEYS: &[&str] = &["fetch", "flatten"];
+pub(super) const JOB_KEYS: &[&str] = &["fetch", "flatten", "growing"];
 
 /// Connections where the source doesn't say how many.
 const CONNECTIONS: usize = 4;
@@ -137,4 +138,7 @@ pub(super) struct Keys {
     pub(super) fetch: Option<Template>,
     /// Whether files lose the folders they lie in. Default: false.
     pub(super) flatten: bool,
+    /// What to make of a file that grows while it is read: `fail` it, or take the `snapshot` of what it held when it was
+    /// opened. Default: fail.
+    pub(super) growing: Growing,
 }

@@ -7,6 +7,7 @@ use super::fetch::File;
 use super::list::Walk;
 use super::pattern::{self, Wanted};
 use super::pool::Pool;
+use super::same::{Growing, Same};
 use super::settings::{Keys, Settings};
 use super::store::Store;
 use crate::expr::{Globals, Problem, Scope, Table, Template};
@@ -79,7 +80,7 @@ impl Source for SftpSource {
             problems.push(Problem::new(table.key_span("fetch"), format!("`fetch`: {why}")));
         }
         let (pool, scope) = (self.pool.clone(), self.scope.clone());
-        Some(Box::new(Fetch { pool, scope, path, flatten: keys.flatten }))
+        Some(Box::new(Fetch { pool, scope, path, flatten: keys.flatten, growing: keys.growing }))
     }
 
     fn connect<'a>(
@@ -102,6 +103,7 @@ struct Fetch {
     scope: Arc<OnceLock<Scope>>,
     path: Template,
     flatten: bool,
+    growing: Growing,
 }
 
 impl Fetch {
@@ -134,7 +136,7 @@ impl Operation for Fetch {
             Some(Own::Refused(error)) => return Err(error.clone()),
             None => (self.text(scope)?.into_bytes(), None),
         };
-        Ok(Box::new(Get { pool: self.pool.clone(), path, size }))
+        Ok(Box::new(Get { pool: self.pool.clone(), path, size, same: Same::new(self.growing) }))
     }
 }
 
@@ -143,6 +145,7 @@ struct Get {
     pool: Arc<Pool>,
     path: Vec<u8>,
     size: Option<u64>,
+    same: Same,
 }
 
 impl Request for Get {
@@ -166,7 +169,8 @@ impl Request for Get {
             });
             let lease = self.pool.lease(context).await?;
             let target = &self.pool.target.name;
-            let file = File { lease: &lease, context, target, path: &self.path, size: self.size };
+            let file =
+                File { lease: &lease, context, target, path: &self.path, size: self.size, same: &self.same };
             let attrs = file.fetch(&Store::new(sink)).await?;
             context.attributes(|said| said.set("file.size", attrs.size.unwrap_or_default()));
             Ok(Payload {
