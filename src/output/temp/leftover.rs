@@ -9,6 +9,9 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
+/// How it is opened: it may be anything.
+const LEFTOVER: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
 /// Whether a file could be locked.
 #[derive(PartialEq, Eq)]
 pub(super) enum Lock {
@@ -28,7 +31,7 @@ pub(super) fn is_there(place: &Place, name: &OsStr) -> bool {
 
 /// Opens and locks it, if it is a file of this user's that has no other name and that nobody writes.
 pub(super) fn take(place: &Place, name: &OsStr) -> Option<File> {
-    let file = open_leftover(place, name).ok()?;
+    let file = openat(&place.dir.handle, name, OFlags::RDWR | LEFTOVER, Mode::empty()).ok()?;
     let stat = fstat(&file).ok()?;
     let is_ours = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
         && stat.st_uid == rustix::process::geteuid().as_raw()
@@ -67,9 +70,8 @@ pub(super) fn remove(place: &Place, name: &OsStr) -> Result<(), OutputError> {
 
 /// Opens it so that it can be locked: for writing, which NFS asks for, or else for reading.
 fn open_leftover(place: &Place, name: &OsStr) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    match openat(&place.dir.handle, name, OFlags::RDWR | flags, Mode::empty()) {
-        Err(Errno::ACCESS) => openat(&place.dir.handle, name, OFlags::RDONLY | flags, Mode::empty()),
+    match openat(&place.dir.handle, name, OFlags::RDWR | LEFTOVER, Mode::empty()) {
+        Err(Errno::ACCESS) => openat(&place.dir.handle, name, OFlags::RDONLY | LEFTOVER, Mode::empty()),
         other => other,
     }
 }

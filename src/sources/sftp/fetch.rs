@@ -1,5 +1,5 @@
 //! One file: opened, read, checked against the size the server tells, closed without waiting. A small file takes two round
-//! trips: open, then read and fstat in one flight, where the short reply to a read of one byte more than the size proves
+//! trips: open, then fstat and read in one flight, where the short reply to a read of one byte more than the size proves
 //! the end. A large one is read over all connections at once. Of one that an earlier attempt or run began, only what is missing
 //! is read. Not here: the reads (`reading`), where the bytes go (`store`), and which files (`list`).
 
@@ -10,7 +10,7 @@ use super::pool::Lease;
 use super::ranges::Ranges;
 use super::reading::Reading;
 use super::same::Same;
-use super::session::Held;
+use super::session::{Answer, Held};
 use super::store::Store;
 use crate::gather::{Advice, Context};
 use crate::output::Origin;
@@ -21,7 +21,7 @@ use futures_util::{FutureExt, StreamExt};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The size from which on a file is worth the logins of more connections.
+/// How much of a file has to come to be worth the logins of more connections.
 const LARGE: u64 = 64 << 20;
 /// The size from which on it is worth a look whether an earlier run left something of a file, before the first of it is asked
 /// for.
@@ -101,8 +101,10 @@ impl File<'_> {
         let is_left = self.is_left(self.size, store).await;
         let ranges = Ranges::up_to(if is_left { 0 } else { self.first_bytes() });
         let mut first = self.reading(open, &ranges);
+        // Its answer is not to stand behind bytes that are of no use before it is there.
+        let stat = open.ask_stat();
         first.ask().await;
-        let before = self.same.snapshot(open.stat().await?);
+        let before = self.same.snapshot(open.attrs(stat).await?);
         if entry::kind(&before, None) == Kind::Folder {
             return Err(Failed::Folder);
         }
@@ -113,9 +115,11 @@ impl File<'_> {
         let is_left = is_left || !was_told && self.is_left(Some(size), store).await;
         let missing = if is_left { store.missing(self.context).await.map_err(Failed::Sink)? } else { None };
         let is_partial = missing.is_some();
+        let left =
+            missing.as_ref().map_or(size, |missing| missing.iter().map(|gap| gap.end - gap.start).sum());
         missing.map_or_else(|| ranges.end_at(size), |missing| ranges.only(missing));
         first.end_at(size);
-        if size >= LARGE {
+        if left >= LARGE {
             let beside = if is_long { usize::MAX } else { cores().max(2) - 1 };
             self.read_at_once(first, open, beside, before, &ranges, store).await?;
         } else if first.run(store).await? > 1 || is_partial {
@@ -264,8 +268,15 @@ impl<'a> Open<'a> {
     }
 
     async fn stat(&self) -> Result<Attrs, Fault> {
-        let reply = self.lease.ask(Request::Fstat(&self.handle), Held::default());
-        match self.lease.wait(self.context, reply).await? {
+        self.attrs(self.ask_stat()).await
+    }
+
+    fn ask_stat(&self) -> Answer {
+        self.lease.ask(Request::Fstat(&self.handle), Held::default())
+    }
+
+    async fn attrs(&self, answer: Answer) -> Result<Attrs, Fault> {
+        match self.lease.wait(self.context, answer).await? {
             (Reply::Attrs(attrs), _) => Ok(attrs),
             _ => Err(Fault::Protocol("an answer that is no attributes")),
         }

@@ -2,8 +2,8 @@
 
 use super::hostile::*;
 use super::*;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Condvar, Mutex};
 use tokio::sync::Notify;
 
 const SIZE: usize = 3_000_000;
@@ -198,16 +198,22 @@ async fn what_is_there_as_a_whole_is_not_asked_for_again() {
 
 /// A large file over two connections, of which `lost` is lost after some reads.
 async fn over_two(lost: impl Fn(usize) -> bool + Send + Sync + 'static) -> (Hostile, Arc<Pool>, Vec<u8>) {
+    let reads = AtomicUsize::new(0);
+    // Late enough that both are at it.
+    let answer = move |asked: &Asked| {
+        let is_lost = asked.kind == READ && asked.connection < 2 && lost(asked.connection);
+        (is_lost && reads.fetch_add(1, SeqCst) > 300).then(nonsense)
+    };
+    answered_by(answer).await
+}
+
+/// A large file over two connections, of which a server answers some requests in its own way.
+async fn answered_by(
+    answer: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + 'static,
+) -> (Hostile, Arc<Pool>, Vec<u8>) {
     let whole: Vec<u8> = (0..17_000_000u32).flat_map(u32::to_be_bytes).collect();
-    let (bytes, reads) = (whole.clone(), AtomicUsize::new(0));
-    let server = Hostile::start(move |asked| match asked.kind {
-        // Late enough that both are at it.
-        READ if asked.connection < 2 && lost(asked.connection) && reads.fetch_add(1, SeqCst) > 300 => {
-            nonsense()
-        }
-        _ => asked.good(&bytes),
-    })
-    .await;
+    let bytes = whole.clone();
+    let server = Hostile::start(move |asked| answer(asked).unwrap_or_else(|| asked.good(&bytes))).await;
     let mut reach = server.reach("right");
     reach.connections = 2;
     let pool = reach.pool();
@@ -235,4 +241,26 @@ async fn when_all_connections_are_lost_the_next_attempt_goes_on() {
     let error = into.get(&pool, Some(whole.len() as u64)).await.unwrap_err();
     assert!(error.advice.again && error.advice.further && into.has_leftover(), "{error}");
     assert!(into.get(&pool, Some(whole.len() as u64)).await.unwrap() == whole);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+async fn what_is_lost_when_all_others_are_done_one_of_them_reads() {
+    let (stats, reads) = ((Mutex::new(0), Condvar::new()), AtomicUsize::new(0));
+    let answer = move |asked: &Asked| {
+        let (count, told) = &stats;
+        if asked.kind == FSTAT && asked.connection == 0 {
+            *count.lock().unwrap() += 1;
+            told.notify_all();
+        }
+        if asked.kind == READ && asked.connection == 1 && reads.fetch_add(1, SeqCst) > 20 {
+            // Not before the first has read all else and looks at the file a second time.
+            drop(told.wait_while(count.lock().unwrap(), |count| *count < 2).unwrap());
+            return Some(nonsense());
+        }
+        None
+    };
+    let (server, pool, whole) = answered_by(answer).await;
+    let into = Into::new();
+    assert!(into.get(&pool, Some(whole.len() as u64)).await.unwrap() == whole);
+    assert_eq!(server.seen[0].load(SeqCst), 2);
 }
