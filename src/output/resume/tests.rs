@@ -1,5 +1,7 @@
 //! What is left of a part is gone on with if it is of the same origin, and never claims a byte that is not there.
 
+#![expect(clippy::single_range_in_vec_init, reason = "lists of stretches, of which there may be one")]
+
 use super::*;
 use crate::output::{Folder, Part};
 use proptest::prelude::*;

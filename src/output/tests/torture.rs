@@ -1,6 +1,8 @@
 //! Whole or absent when the process is killed, the disk is full, names are swapped, or others write as well.
 //! Some of it needs a process of its own: this test binary again, with the test `child` and an environment variable.
 
+#![expect(clippy::single_range_in_vec_init, reason = "lists of stretches, of which there may be one")]
+
 use super::*;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

@@ -2,6 +2,7 @@
 //! who is faster gets more of them, and what one could not read goes to the others. Not here: reading them (`reading`).
 
 use std::collections::VecDeque;
+use std::iter::once;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,13 +21,13 @@ struct State {
 impl Ranges {
     /// A file of which `end` bytes may be asked for, for now.
     pub(super) fn up_to(end: u64) -> Ranges {
-        Ranges(Mutex::new(State { rest: VecDeque::from([0..end]), handed: 0 }))
+        Ranges(Mutex::new(State { rest: once(0..end).collect(), handed: 0 }))
     }
 
     /// The file's size is known.
     pub(super) fn end_at(&self, size: u64) {
         let mut state = self.state();
-        state.rest = VecDeque::from([state.handed..size.max(state.handed)]);
+        state.rest = once(state.handed..size.max(state.handed)).collect();
     }
 
     /// Only these stretches are wanted, beside what was handed out already.
