@@ -46,7 +46,7 @@ docs: ## the library's documentation, every link of it
 
 .PHONY: unit
 unit: ## tests beside the code, and the examples in the documentation
-	FANOUT_REQUIRE_SERVERS=1 $(CARGO) test $(LOCKED) --lib --bins --examples
+	FANOUT_REQUIRE_SERVERS=1 FANOUT_LONG_TESTS=1 $(CARGO) test $(LOCKED) --lib --bins --examples
 	$(CARGO) test $(LOCKED) --doc
 
 .PHONY: it

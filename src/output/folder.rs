@@ -4,7 +4,8 @@
 use super::beneath::{self, Blocked, LOOK};
 use super::part::Part;
 use super::path::file_path;
-use super::temp::{Place, Temp};
+use super::resume::Origin;
+use super::temp::{self, Place, Temp};
 use super::{OutputError, shown};
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, accessat, fstat, openat};
 use std::ffi::{OsStr, OsString};
@@ -71,13 +72,13 @@ impl Folder {
     /// the permissions `mode`, or 0666 less umask. A part that another run or item writes is an error. Blocking.
     pub fn part(self: &Arc<Folder>, path: impl AsRef<Path>, mode: Option<u32>) -> Result<Part, OutputError> {
         let path = path.as_ref().to_owned();
-        Ok(Part::new(Late { folder: Arc::clone(self), path, mode }.make()?))
+        Ok(Part::new(Late { folder: Arc::clone(self), path, mode, origin: None }.make()?))
     }
 
     /// The same, but nothing is done on the disk before something is to be written, and so errors come as late. For
     /// thousands of small files, which then are made, written and final in one go. Not blocking.
     pub fn late_part(self: &Arc<Folder>, path: impl AsRef<Path>, mode: Option<u32>) -> Part {
-        Part::late(Late { folder: Arc::clone(self), path: path.as_ref().to_owned(), mode })
+        Part::late(Late { folder: Arc::clone(self), path: path.as_ref().to_owned(), mode, origin: None })
     }
 
     /// Where an output goes: its folder, opened, and its name in it.
@@ -144,6 +145,8 @@ pub(super) struct Late {
     folder: Arc<Folder>,
     path: PathBuf,
     mode: Option<u32>,
+    /// Where its bytes come from, if another attempt or run may go on with it.
+    pub(super) origin: Option<Origin>,
 }
 
 impl Late {
@@ -151,7 +154,15 @@ impl Late {
     pub(super) fn make(&self) -> Result<Temp, OutputError> {
         let place = self.folder.place(&self.path)?;
         place.check_target()?;
-        Temp::create(place, self.mode)
+        match self.origin {
+            Some(origin) => Temp::resume(place, self.mode, origin),
+            None => Temp::create(place, self.mode),
+        }
+    }
+
+    /// Whether something is left that may be gone on with.
+    pub(super) fn has_leftover(&self) -> bool {
+        self.folder.place(&self.path).is_ok_and(|place| temp::has_leftover(&place))
     }
 
     /// Puts it there to be made final at once, which looks at the final name.

@@ -3,7 +3,8 @@
 //!
 //! An output is written into a temporary file beside its final name (`.NAME.fanout-part`), which is locked while
 //! somebody writes it, and then renamed. So a final name is whole or absent after a killed process and on a full
-//! disk. (`durable`, which syncs files in groups before they are renamed, and `manifest` have their places in
+//! disk. What a writer leaves behind in the middle is removed by the next one, or gone on with if it is known where its
+//! bytes come from (`resume`). (`durable`, which syncs files in groups before they are renamed, and `manifest` have their places in
 //! `temp.rs` and beside this file.)
 //!
 //! Whose name is it? The start of an `output` up to the last `/` before its first expression is the plan author's:
@@ -13,11 +14,13 @@
 mod beneath;
 mod change;
 mod error;
+mod extents;
 mod folder;
 mod join;
 mod names;
 mod part;
 mod path;
+mod resume;
 mod rows;
 mod temp;
 
@@ -27,6 +30,7 @@ pub use join::Join;
 pub use names::{NameError, component, server_name, shown};
 pub use part::{Part, PartWriter};
 pub use path::{PathError, file_path};
+pub use resume::Origin;
 pub use rows::{Cell, RowError, RowFormat, RowWriter};
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod mistakes;
 mod otlp;
 mod overlap;
 mod program;
+mod resume;
 mod run;
 mod servers;
 mod stop;

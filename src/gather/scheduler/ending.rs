@@ -131,10 +131,14 @@ impl Scheduler {
     }
 
     fn after_failure(&mut self, item: ItemId, advice: Advice, was_probe: bool, brief: &Brief) -> After {
+        if advice.further {
+            let row = &mut self.items[item];
+            (row.retries, row.connects) = (0, 0);
+        }
         if let Some(after) = self.source_failed(item, advice, was_probe, brief) {
             return after;
         }
-        if advice.again && self.may_repeat(item) {
+        if advice.again && self.may_repeat(item, advice.further) {
             let retry = self.items[item].retries;
             let retries = self.jobs[self.items[item].job].settings.retries;
             let random = self.random();
@@ -144,14 +148,14 @@ impl Scheduler {
         After::End(None)
     }
 
-    /// Whether an item may be attempted another time; takes the retry from its budgets.
-    fn may_repeat(&mut self, item: ItemId) -> bool {
+    /// Whether an item may be attempted another time; takes the retry from its budgets, unless it got further.
+    fn may_repeat(&mut self, item: ItemId, further: bool) -> bool {
         let row = &mut self.items[item];
         let job = &mut self.jobs[row.job];
         let may = row.can_repeat
             && job.stopped.is_none()
             && row.retries < job.settings.retries.count
-            && job.spend_retry();
+            && (further || job.spend_retry());
         row.retries += u32::from(may);
         may
     }

@@ -153,6 +153,22 @@ pub(super) struct Data {
     pub(super) len: usize,
 }
 
+impl Data {
+    /// Drops what is beyond so many bytes.
+    pub(super) fn truncate(&mut self, len: usize) {
+        while self.len > len
+            && let Some(mut last) = self.pieces.pop()
+        {
+            let before = self.len - last.len();
+            self.len = before.max(len);
+            last.truncate(self.len - before);
+            if !last.is_empty() {
+                self.pieces.push(last);
+            }
+        }
+    }
+}
+
 /// One name in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Name {

@@ -1,6 +1,7 @@
 //! Files from SFTP servers: the kind `sftp`. An own client of SFTP version 3 over russh's channels, made to have many
 //! files in flight on few connections.
 
+mod alive;
 mod asking;
 mod auth;
 mod codec;
@@ -24,6 +25,7 @@ mod ranges;
 mod reading;
 mod ready;
 mod route;
+mod same;
 mod session;
 mod settings;
 mod source;

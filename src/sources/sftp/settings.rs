@@ -9,6 +9,7 @@ use super::given::Given;
 use super::jump::Jump;
 use super::pattern::{self, Wanted};
 use super::ready::Gate;
+use super::same::Growing;
 use crate::expr::{Problem, Table, Template};
 use crate::secret::SecretRef;
 use crate::sources::{Problems, Surroundings};
@@ -36,7 +37,7 @@ pub(super) const SOURCE_KEYS: &[&str] = &[
 ];
 /// The keys of a job.
 pub(super) const JOB_KEYS: &[&str] =
-    &["fetch", "flatten", "exclude", "symlinks", "min_age", "stable_for", "done_file"];
+    &["fetch", "flatten", "growing", "exclude", "symlinks", "min_age", "stable_for", "done_file"];
 
 /// Connections where the source doesn't say how many.
 const CONNECTIONS: usize = 4;
@@ -174,6 +175,9 @@ pub(super) struct Keys {
     pub(super) fetch: Option<Template>,
     /// Whether files lose the folders they lie in. Default: false.
     pub(super) flatten: bool,
+    /// What to make of a file that grows while it is read: `fail` it, or take the `snapshot` of what it held when it was
+    /// opened. Default: fail.
+    pub(super) growing: Growing,
     /// What is left out, one pattern or several: a name (`*.tmp`) at any depth, a path (`old/*.csv`) below the folder that
     /// is listed, a folder (ending in `/`) with all in it.
     pub(super) exclude: Patterns,

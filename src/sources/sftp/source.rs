@@ -10,6 +10,7 @@ use super::list::{Choice, Walk};
 use super::pattern::Wanted;
 use super::pool::Pool;
 use super::ready::{self, Gate, Verdict, Waiting};
+use super::same::Same;
 use super::settings::{Keys, Settings, Symlinks};
 use super::store::Store;
 use crate::expr::{Globals, Scope, Table, Template};
@@ -120,7 +121,8 @@ impl Fetch {
         let mark = mark.map(|name| ready::beside(&path, name.as_bytes()));
         let is_gated = mark.is_some() || self.gate.min_age.is_some();
         let gate = is_gated.then(|| self.gate.clone());
-        Ok(Get { pool: self.pool.clone(), path, size: None, gate, mark })
+        let same = Same::new(self.keys.growing);
+        Ok(Get { pool: self.pool.clone(), path, size: None, same, gate, mark })
     }
 }
 
@@ -152,7 +154,8 @@ impl Operation for Fetch {
         let get = match own {
             Some(Own::File { path, attrs }) => {
                 let (pool, path, size) = (self.pool.clone(), path.clone(), attrs.size);
-                Get { pool, path, size, gate: None, mark: None }
+                let same = Same::new(self.keys.growing);
+                Get { pool, path, size, same, gate: None, mark: None }
             }
             Some(Own::Refused(error)) => return Err(error.clone()),
             None => self.named(scope)?,
@@ -167,6 +170,7 @@ struct Get {
     path: Vec<u8>,
     /// As a listing told it.
     size: Option<u64>,
+    same: Same,
     /// What is asked of it first, if it was not listed.
     gate: Option<Arc<Gate>>,
     /// Its done file.
@@ -201,7 +205,7 @@ impl Get {
     ) -> Result<Payload, SourceError> {
         let lease = self.pool.lease(context).await?;
         let target = &self.pool.target.name;
-        let file = File { lease: &lease, context, target, path: &self.path, size };
+        let file = File { lease: &lease, context, target, path: &self.path, size, same: &self.same };
         let attrs = file.fetch(&Store::new(sink)).await?;
         context.attributes(|said| said.set("file.size", attrs.size.unwrap_or_default()));
         Ok(Payload {

@@ -10,6 +10,7 @@ use super::list::{Choice, Walk};
 use super::pattern::Wanted;
 use super::pool::Pool;
 use super::ready::Waiting;
+use super::same::Same;
 use super::store::Store;
 use super::trust::Trust;
 use crate::expr::{Globals, Scope};
@@ -24,8 +25,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod asyncssh;
+mod bounds;
+mod growing;
 mod hostile;
 mod jumps;
+mod left;
 mod logins;
 mod odd;
 mod plans;
@@ -133,9 +138,19 @@ async fn get_bytes(pool: &Arc<Pool>, path: &[u8], size: Option<u64>) -> Result<V
 }
 
 async fn fetch(pool: &Arc<Pool>, path: &[u8], size: Option<u64>, sink: &mut Sink) -> Result<(), SourceError> {
+    fetch_as(pool, path, size, &Same::default(), sink).await
+}
+
+async fn fetch_as(
+    pool: &Arc<Pool>,
+    path: &[u8],
+    size: Option<u64>,
+    same: &Same,
+    sink: &mut Sink,
+) -> Result<(), SourceError> {
     let context = Context::detached();
     let lease = pool.lease(&context).await?;
-    let file = File { lease: &lease, context: &context, target: &pool.target.name, path, size };
+    let file = File { lease: &lease, context: &context, target: &pool.target.name, path, size, same };
     file.fetch(&Store::new(sink)).await.map(drop)
 }
 

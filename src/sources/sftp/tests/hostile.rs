@@ -1,4 +1,5 @@
-//! A server made of russh's server side whose SFTP answers are whatever bytes a test says.
+//! A server made of russh's server side whose SFTP answers are whatever bytes a test says. Bytes that are no SFTP end the
+//! connection for who reads them, after all that was answered before.
 
 use super::*;
 use russh::keys::{Algorithm, HashAlg, PrivateKey};
@@ -15,6 +16,8 @@ pub(super) struct Asked {
     pub(super) kind: u8,
     pub(super) id: u32,
     pub(super) body: Vec<u8>,
+    /// Over which connection, from 0.
+    pub(super) connection: usize,
 }
 
 /// What to answer: any bytes, perhaps none yet.
@@ -47,9 +50,13 @@ impl Hostile {
         let (behave, counts): (Behavior, _) = (Arc::new(behave), seen.clone());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                counts[0].fetch_add(1, SeqCst);
-                let visitor =
-                    Visitor { behave: behave.clone(), channel: Mutex::default(), seen: counts.clone() };
+                let number = counts[0].fetch_add(1, SeqCst);
+                let visitor = Visitor {
+                    behave: behave.clone(),
+                    channel: Mutex::default(),
+                    number,
+                    seen: counts.clone(),
+                };
                 let session = russh::server::run_stream(config.clone(), stream, visitor).await;
                 tokio::spawn(async move { session.unwrap().await });
             }
@@ -87,6 +94,7 @@ impl Drop for Hostile {
 struct Visitor {
     behave: Behavior,
     channel: Mutex<Option<Channel<Msg>>>,
+    number: usize,
     seen: Arc<[AtomicUsize; 2]>,
 }
 
@@ -117,12 +125,12 @@ impl Handler for Visitor {
     ) -> Result<(), russh::Error> {
         session.channel_success(id)?;
         let channel = self.channel.lock().unwrap().take().unwrap();
-        tokio::spawn(serve(channel, self.behave.clone()));
+        tokio::spawn(serve(channel, self.number, self.behave.clone()));
         Ok(())
     }
 }
 
-async fn serve(channel: Channel<Msg>, behave: Behavior) -> std::io::Result<()> {
+async fn serve(channel: Channel<Msg>, connection: usize, behave: Behavior) -> std::io::Result<()> {
     let mut stream = channel.into_stream();
     loop {
         let len = stream.read_u32().await? as usize;
@@ -132,6 +140,7 @@ async fn serve(channel: Channel<Msg>, behave: Behavior) -> std::io::Result<()> {
             kind: packet[0],
             id: u32::from_be_bytes(packet[1..5].try_into().unwrap()),
             body: packet[5..].to_vec(),
+            connection,
         };
         let answer = behave(&asked);
         if !answer.is_empty() {
@@ -215,6 +224,11 @@ impl Asked {
             _ => self.status(0),
         }
     }
+}
+
+/// What is no SFTP: whoever reads it is lost.
+pub(super) fn nonsense() -> Vec<u8> {
+    vec![0xff; 100]
 }
 
 pub(super) fn string(text: &[u8]) -> Vec<u8> {

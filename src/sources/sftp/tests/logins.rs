@@ -1,6 +1,6 @@
 //! Logging in.
 
-use super::hostile::{Hostile, INIT, STAT};
+use super::hostile::{Hostile, INIT, OPEN};
 use super::sshd::{Sshd, keygen};
 use super::*;
 use crate::gather::Advice;
@@ -122,7 +122,7 @@ async fn those_who_wait_for_a_connection_share_its_failure() {
 async fn the_first_requests_are_in_the_flight_of_the_first_packet() {
     let server = Hostile::start(|asked| match asked.kind {
         INIT => Vec::new(),
-        STAT => [vec![0, 0, 0, 5, 2, 0, 0, 0, 3], asked.good(b"fine")].concat(),
+        OPEN => [vec![0, 0, 0, 5, 2, 0, 0, 0, 3], asked.handle()].concat(),
         _ => asked.good(b"fine"),
     });
     assert_eq!(get(&server.await.pool(), "/file").await.unwrap(), b"fine");

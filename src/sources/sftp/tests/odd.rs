@@ -104,7 +104,7 @@ async fn replies_find_their_requests_in_any_order() {
         if waiting.len() < 3 && offset + 3 * 32 * 1024 < 500_000 && offset > 0 {
             return Some(Vec::new());
         }
-        let stranger = Asked { kind: READ, id: 0xdead_beef, body: Vec::new() }.data(b"stray");
+        let stranger = Asked { kind: READ, id: 0xdead_beef, body: Vec::new(), connection: 0 }.data(b"stray");
         Some(waiting.drain(..).rev().chain([stranger]).flatten().collect())
     });
     assert!(bytes.await.unwrap() == content());
