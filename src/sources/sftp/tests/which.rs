@@ -296,24 +296,3 @@ fn no_two_names_are_shown_alike_and_each_can_be_read_back() {
         assert_eq!(unshown(&shown(name)), name);
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_size_of_a_file_that_is_named_is_asked_for_with_opening_it() {
-    let longest = Arc::new(AtomicUsize::new(0));
-    let asked = longest.clone();
-    let server = Hostile::start(move |request| {
-        if request.kind == READ {
-            asked.fetch_max(request.range().1, SeqCst);
-        }
-        request.good(b"fine")
-    });
-    let server = server.await;
-    let pool = server.pool();
-    assert_eq!(get(&pool, "/file").await.unwrap(), b"fine");
-    assert_eq!(longest.load(SeqCst), 5, "no more room is taken than the file needs");
-    let no_stat = Hostile::start(|asked| match asked.kind {
-        STAT if asked.body.ends_with(b"/file") => asked.status(3),
-        _ => asked.good(b"fine"),
-    });
-    assert_eq!(get(&no_stat.await.pool(), "/file").await.unwrap(), b"fine");
-}
