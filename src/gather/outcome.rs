@@ -159,6 +159,17 @@ pub enum Skip {
     Duplicate,
 }
 
+impl Skip {
+    /// Its stable name, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Skip::Unchanged => "unchanged",
+            Skip::NeedFailed(_) => "need_failed",
+            Skip::Duplicate => "duplicate",
+        }
+    }
+}
+
 impl fmt::Display for Skip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
