@@ -86,7 +86,8 @@ impl Folder {
         let path = file_path(path).map_err(wrong)?;
         let dir = self.dir(path.parent().map_or(OsStr::new(""), Path::as_os_str))?;
         let name = path.file_name().unwrap_or_default().to_owned();
-        Ok(Place { dir, name, path: self.path.join(path) })
+        let depth = path.components().count() - 1;
+        Ok(Place { dir, depth, name, path: self.path.join(path) })
     }
 
     /// The handle of the folder at a checked path beneath.

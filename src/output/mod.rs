@@ -3,8 +3,7 @@
 //!
 //! An output is written into a temporary file beside its final name (`.NAME.fanout-part`), which is locked while
 //! somebody writes it, and then renamed. So a final name is whole or absent after a killed process and on a full
-//! disk. (`durable`, which syncs files in groups before they are renamed, and `manifest` have their places in
-//! `temp.rs` and beside this file.)
+//! disk; and after a power cut where it is made final by `durable`. (`manifest` has its place beside this file.)
 //!
 //! Whose name is it? The start of an `output` up to the last `/` before its first expression is the plan author's:
 //! it may be absolute, hold `..` and lead through symlinks ([`split_output`]). [`Folder::open`] opens it so.
@@ -12,6 +11,7 @@
 
 mod beneath;
 mod change;
+mod durable;
 mod error;
 mod folder;
 mod join;
@@ -21,6 +21,7 @@ mod path;
 mod rows;
 mod temp;
 
+pub use durable::commit_durably;
 pub use error::OutputError;
 pub use folder::{Folder, split_output};
 pub use join::Join;

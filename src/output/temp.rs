@@ -31,6 +31,8 @@ const TRIES: usize = 8;
 /// Where an output goes.
 pub(super) struct Place {
     pub(super) dir: Arc<Dir>,
+    /// How many folders that is below the one that outputs are under.
+    pub(super) depth: usize,
     /// Its final name in the folder.
     pub(super) name: OsString,
     /// Its whole path, for messages.
@@ -130,16 +132,45 @@ impl Temp {
         &self.place.path
     }
 
-    /// Gives it its final name, in place of what is there. (`durable` will sync it and its neighbours before the
-    /// rename, and the folder after.)
-    pub(super) fn finish(mut self, modified: Option<SystemTime>) -> Result<Change, OutputError> {
-        if let Some(time) = modified {
-            self.file.set_modified(time).map_err(|cause| self.place.failed(cause))?;
-        }
+    /// Sets when it was written to last.
+    pub(super) fn set_modified(&self, time: Option<SystemTime>) -> Result<(), OutputError> {
+        time.map_or(Ok(()), |time| self.file.set_modified(time)).map_err(|cause| self.place.failed(cause))
+    }
+
+    /// Has the system begin to write it to the disk, where it can be asked to; without waiting.
+    pub(super) fn begin_sync(&self) {
+        // Linux begins to write what is not to be kept in memory. Elsewhere nothing is lost but time.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+
+    /// Waits until its bytes are on the disk.
+    pub(super) fn sync(&self) -> Result<(), OutputError> {
+        self.file.sync_data().map_err(|cause| self.place.failed(cause))
+    }
+
+    /// Its folder, and how many folders that is below the one that outputs are under.
+    pub(super) fn dir(&self) -> (Arc<Dir>, usize) {
+        (Arc::clone(&self.place.dir), self.place.depth)
+    }
+
+    /// How its folder could not be synced.
+    pub(super) fn unsynced(&self) -> impl FnOnce(Errno) -> OutputError + use<> {
+        let path = self.place.path.clone();
+        move |errno| OutputError::io("sync the folder of", &path, errno)
+    }
+
+    /// Gives it its final name, in place of what is there.
+    pub(super) fn finish(self) -> Result<Change, OutputError> {
         if self.place.dir.remote {
-            self.file.sync_data().map_err(|cause| self.place.failed(cause))?;
+            self.sync()?;
         }
-        let Place { dir, name, path } = &self.place;
+        self.rename()
+    }
+
+    /// The same, with nothing before it.
+    pub(super) fn rename(mut self) -> Result<Change, OutputError> {
+        let Place { dir, name, path, .. } = &self.place;
         let change = change::compare(&dir.handle, name, &self.file).map_err(|why| why.at(path))?;
         renameat(&dir.handle, &self.name, &dir.handle, name).map_err(|errno| self.place.failed(errno))?;
         self.finished = true;

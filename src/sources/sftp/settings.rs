@@ -1,6 +1,7 @@
 //! What a `[sources.NAME]` and a job of the kind say, and the mistakes there can be in it. Not here: reading the key and
 //! password files that it names (`credentials`).
 
+use super::after::After;
 use super::connect::Target;
 use super::given::Given;
 use crate::expr::{Problem, Table, Template};
@@ -26,7 +27,7 @@ pub(super) const SOURCE_KEYS: &[&str] = &[
     "keepalive",
 ];
 /// The keys of a job.
-pub(super) const JOB_KEYS: &[&str] = &["fetch", "flatten"];
+pub(super) const JOB_KEYS: &[&str] = &["fetch", "flatten", "after"];
 
 /// Connections where the source doesn't say how many.
 const CONNECTIONS: usize = 4;
@@ -137,4 +138,6 @@ pub(super) struct Keys {
     pub(super) fetch: Option<Template>,
     /// Whether files lose the folders they lie in. Default: false.
     pub(super) flatten: bool,
+    /// What is done with a file at the server once it is safe here: `{ move = "folder/" }` or `{ delete = true }`.
+    pub(super) after: Option<After>,
 }

@@ -1,12 +1,15 @@
 //! The kind, its sources, jobs and items, as `sources` wants them. Not here: how any of it is done.
 
+use super::after::{After, Leaving, Old};
+use super::codec::{Reply, Request as Ask};
 use super::credentials;
 use super::entry::{self, Own};
 use super::error::shown;
 use super::fetch::File;
 use super::list::Walk;
 use super::pattern::{self, Wanted};
-use super::pool::Pool;
+use super::pool::{Lease, Pool};
+use super::session::Held;
 use super::settings::{Keys, Settings};
 use super::store::Store;
 use crate::expr::{Globals, Problem, Scope, Table, Template};
@@ -72,14 +75,18 @@ impl Source for SftpSource {
     }
 
     fn operation(&self, _: &str, mut table: Table, problems: &mut Problems) -> Option<Box<dyn Operation>> {
-        table.refuse_secrets(&["fetch"], problems);
+        table.refuse_secrets(&["fetch", "after"], problems);
         let keys: Keys = table.read(super::settings::JOB_KEYS, problems);
         let path = keys.fetch?;
         if let Some(Err(why)) = path.literal().map(Wanted::parse) {
             problems.push(Problem::new(table.key_span("fetch"), format!("`fetch`: {why}")));
         }
         let (pool, scope) = (self.pool.clone(), self.scope.clone());
-        Some(Box::new(Fetch { pool, scope, path, flatten: keys.flatten }))
+        let fetch = Fetch { pool, scope, path, flatten: keys.flatten, after: keys.after };
+        if let Some(after) = &fetch.after {
+            after.check(&table, fetch.may_be_one(), problems);
+        }
+        Some(Box::new(fetch))
     }
 
     fn connect<'a>(
@@ -102,6 +109,7 @@ struct Fetch {
     scope: Arc<OnceLock<Scope>>,
     path: Template,
     flatten: bool,
+    after: Option<After>,
 }
 
 impl Fetch {
@@ -127,6 +135,18 @@ impl Operation for Fetch {
         Ok(Box::new(Walk::new(self.pool.clone(), wanted, self.flatten)))
     }
 
+    fn tells_changes(&self) -> bool {
+        true
+    }
+
+    fn has_after(&self) -> bool {
+        self.after.is_some()
+    }
+
+    fn changes(&self) -> bool {
+        self.has_after()
+    }
+
     fn request(&self, scope: &Scope, entry: Option<&Entry>) -> Result<Box<dyn Request>, SourceError> {
         let own = entry.and_then(|entry| entry.own.as_ref()).and_then(|own| own.downcast_ref::<Own>());
         let (path, size) = match own {
@@ -134,7 +154,8 @@ impl Operation for Fetch {
             Some(Own::Refused(error)) => return Err(error.clone()),
             None => (self.text(scope)?.into_bytes(), None),
         };
-        Ok(Box::new(Get { pool: self.pool.clone(), path, size }))
+        let leaving = self.after.as_ref().map(|after| after.of(&path, scope, entry)).transpose()?;
+        Ok(Box::new(Get { pool: self.pool.clone(), path, size, leaving, known: None }))
     }
 }
 
@@ -143,6 +164,21 @@ struct Get {
     pool: Arc<Pool>,
     path: Vec<u8>,
     size: Option<u64>,
+    leaving: Option<Leaving>,
+    /// Its fingerprint when it was fetched last.
+    known: Option<String>,
+}
+
+impl Get {
+    /// Whether it is what it was when it was fetched last.
+    async fn is_known(&self, lease: &Lease) -> bool {
+        let Some(known) = &self.known else { return false };
+        match lease.ask(Ask::Stat(&self.path), Held::default()).await {
+            Ok((Reply::Attrs(attrs), _)) => entry::fingerprint(&attrs).as_ref() == Some(known),
+            // Whoever opens it will be told why.
+            _ => false,
+        }
+    }
 }
 
 impl Request for Get {
@@ -152,6 +188,23 @@ impl Request for Get {
 
     fn is_cheap(&self) -> bool {
         true
+    }
+
+    fn unless(&mut self, fingerprint: &str) {
+        self.known = Some(fingerprint.to_owned());
+    }
+
+    fn after<'a>(
+        &'a self,
+        context: &'a Context,
+        fingerprint: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(async move {
+            let Some(leaving) = &self.leaving else { return Ok(()) };
+            let lease = self.pool.lease(context).await?;
+            let target = &self.pool.target.name;
+            Old { lease: &lease, target, path: &self.path, fingerprint }.leave(leaving).await
+        })
     }
 
     fn call<'a>(
@@ -165,6 +218,9 @@ impl Request for Get {
                 said.set("file.path", shown(&self.path));
             });
             let lease = self.pool.lease(context).await?;
+            if self.is_known(&lease).await {
+                return Ok(Payload { unchanged: true, ..Payload::default() });
+            }
             let target = &self.pool.target.name;
             let file = File { lease: &lease, context, target, path: &self.path, size: self.size };
             let attrs = file.fetch(&Store::new(sink)).await?;

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod after;
 mod hostile;
 mod logins;
 mod odd;
