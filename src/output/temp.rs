@@ -6,7 +6,7 @@
 
 use super::change;
 use super::error::OutputError;
-use super::folder::Dir;
+use super::folder::{Dir, Whole};
 use crate::gather::Change;
 use rustix::fs::{
     AtFlags, FileType, FlockOperation, Mode, OFlags, flock, fstat, openat, renameat, statat, unlinkat,
@@ -137,16 +137,14 @@ impl Temp {
         time.map_or(Ok(()), |time| self.file.set_modified(time)).map_err(|cause| self.place.failed(cause))
     }
 
-    /// Has the system begin to write it to the disk, where it can be asked to; without waiting.
-    pub(super) fn begin_sync(&self) {
-        // Linux begins to write what is not to be kept in memory. Elsewhere nothing is lost but time.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
-    }
-
     /// Waits until its bytes are on the disk.
     pub(super) fn sync(&self) -> Result<(), OutputError> {
         self.file.sync_data().map_err(|cause| self.place.failed(cause))
+    }
+
+    /// Whether syncing that file system syncs it.
+    pub(super) fn is_in(&self, whole: &Whole) -> bool {
+        fstat(&self.file).is_ok_and(|stat| stat.st_dev == whole.device)
     }
 
     /// Its folder, and how many folders that is below the one that outputs are under.
