@@ -7,6 +7,7 @@ mod demo;
 mod dry;
 mod exit;
 mod history;
+mod memory;
 mod otlp;
 mod run;
 mod show;
@@ -81,6 +82,7 @@ async fn dispatch(command: Command, surroundings: &Surroundings) -> Result<u8, F
         Command::Compare(arguments) => compare::compare(arguments, surroundings).await,
         Command::Demo => demo::demo(surroundings).await,
         Command::History(arguments) => history::history(arguments, surroundings).await,
+        Command::State(command) => memory::state(command, surroundings).await,
         Command::Show(arguments) => show::show(arguments, surroundings).await,
         Command::Schema => {
             let schema = serde_json::to_string_pretty(&plan::schema()).expect("a schema is JSON");

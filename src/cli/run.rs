@@ -4,7 +4,7 @@ use super::args::{PlanArguments, RunArguments};
 use super::dry::dry_run;
 use super::exit::Failure;
 use super::otlp::Export;
-use super::state::Recording;
+use super::state::{Recording, memory};
 use super::view::{Log, QUEUE, Shown, Viewer};
 use super::{Surroundings, print, signals};
 use crate::config::Progress;
@@ -29,7 +29,8 @@ pub(super) async fn run(arguments: RunArguments, surroundings: &Surroundings) ->
             "--events writes to stdout, where the result of job \"{name}\" would go, too\n  (give the job an `output`, or write --events=FILE)"
         )));
     }
-    let options = options(&arguments, !to_stdout, surroundings)?;
+    let memory = memory(&plan, surroundings).await?;
+    let options = Options { memory, ..options(&arguments, !to_stdout, surroundings)? };
     if arguments.dry_run {
         return dry_run(plan, options, arguments.verbose, surroundings).await;
     }
@@ -57,6 +58,7 @@ fn options(
         fail_fast: arguments.fail_fast,
         events: Some(QUEUE),
         keep_results,
+        memory: None,
         redactor: surroundings.redactor.clone(),
     })
 }
@@ -85,7 +87,8 @@ async fn recorded(
     };
     let (timeline, written) = shown.told(surroundings);
     let kept = recording.end(&timeline, report.exit().code(), surroundings).await;
-    Ok((report, timeline, written.and(kept)))
+    let remembered = report.remembered.clone().map_err(Failure::state);
+    Ok((report, timeline, written.and(kept).and(remembered)))
 }
 
 /// Says how it ended, everywhere but in its record. Where one of it can't be said, the others are.
@@ -129,7 +132,7 @@ pub(super) async fn execute(
 /// Starts the run's clock.
 async fn begin(plan: Arc<Plan>, options: Options) -> Result<Execution, Failure> {
     signals::prepared(Execution::new(plan, options)).await?.map_err(|error| match error {
-        StartError::Secret(_) => Failure::plan(error),
+        StartError::Secret(_) | StartError::Memory(_) => Failure::plan(error),
         StartError::Output(_) => Failure::lost(error),
     })
 }

@@ -144,7 +144,7 @@ impl Idle {
     fn poll(&mut self, context: &Context, cx: &mut TaskContext<'_>) -> Poll<Timeout> {
         while self.look.as_mut().poll(cx).is_ready() {
             let (now, beats) = (Instant::now(), context.progress().beats());
-            if beats != self.beats {
+            if beats != self.beats || context.rests() {
                 (self.beats, self.since) = (beats, now);
             } else if now - self.since >= self.limit {
                 return Poll::Ready(Timeout::Idle(self.limit));

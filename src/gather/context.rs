@@ -4,6 +4,7 @@
 use super::attributes::Attributes;
 use super::builder::Gather;
 use super::call::Call;
+use super::event::Reason;
 use super::intake::Intake;
 use super::listing::BoxFuture;
 use super::outcome::Cause;
@@ -36,7 +37,9 @@ struct Aside {
     blocking: Mutex<Blocking>,
     /// What was said of the attempt so far.
     attributes: Mutex<Attributes>,
-    /// Told when a parent that waited for its children may go on.
+    /// It holds no slot and waits, perhaps to have it again.
+    rests: AtomicBool,
+    /// Told when an attempt that held no slot has it again.
     resumed: Notify,
 }
 
@@ -160,6 +163,29 @@ impl Context {
         })
     }
 
+    /// Waits from now on for something that is no limit, such as a sync, and holds no slot: what runs until
+    /// [`Context::go_on`] or the attempt's end is a wait for this reason, and must be nothing but that.
+    pub fn set_aside(&self, reason: Reason) {
+        self.shared.aside().rests.store(true, Relaxed);
+        if let Some(link) = &self.shared.link {
+            link.run.with(|scheduler| scheduler.set_aside(link.item, reason));
+        }
+    }
+
+    /// Has its slot again, before items that have not started, when this returns.
+    pub async fn go_on(&self) {
+        if let Some(link) = &self.shared.link {
+            link.run.with(|scheduler| scheduler.want_back(link.item));
+            self.shared.aside().resumed.notified().await;
+        }
+        self.shared.aside().rests.store(false, Relaxed);
+    }
+
+    /// Whether it holds no slot at present: then it need not make progress.
+    pub(super) fn rests(&self) -> bool {
+        self.shared.aside.get().is_some_and(|aside| aside.rests.load(Relaxed))
+    }
+
     /// What was said of the attempt.
     pub(super) fn said(&self) -> Attributes {
         self.shared.aside.get().map(|aside| std::mem::take(&mut *aside.attributes())).unwrap_or_default()
@@ -231,6 +257,7 @@ struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     fn begin(context: &'a Context, link: &'a Link) -> Waiting<'a> {
+        context.shared.aside().rests.store(true, Relaxed);
         link.run.with(|scheduler| scheduler.suspend(link.item));
         Waiting { context, link, over: false }
     }
@@ -239,12 +266,14 @@ impl<'a> Waiting<'a> {
         self.over = true;
         self.link.run.with(|scheduler| scheduler.want_back(self.link.item));
         self.context.shared.aside().resumed.notified().await;
+        self.context.shared.aside().rests.store(false, Relaxed);
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if !self.over {
+            self.context.shared.aside().rests.store(false, Relaxed);
             self.link.run.with(|scheduler| scheduler.want_back(self.link.item));
         }
     }

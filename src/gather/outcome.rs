@@ -161,6 +161,18 @@ pub enum Skip {
     NotReady(Arc<str>),
 }
 
+impl Skip {
+    /// Its stable name, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Skip::Unchanged => "unchanged",
+            Skip::NeedFailed(_) => "need_failed",
+            Skip::Duplicate => "duplicate",
+            Skip::NotReady(_) => "not_ready",
+        }
+    }
+}
+
 impl fmt::Display for Skip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -7,7 +7,7 @@ use super::path::file_path;
 use super::resume::Origin;
 use super::temp::{self, Place, Temp};
 use super::{OutputError, shown};
-use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, accessat, fstat, openat};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, accessat, fstat, openat};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -33,6 +33,15 @@ pub(super) struct Dir {
     pub(super) handle: OwnedFd,
     /// It is on a network: whether its disk is full is known only when a file is synced.
     pub(super) remote: bool,
+    /// The file system of the folder that all outputs are under, if it can be synced as a whole.
+    pub(super) whole: Option<Arc<Whole>>,
+}
+
+/// A file system that can be synced as a whole.
+pub(super) struct Whole {
+    /// Opened before anything is written: what can't be written from then on is told by a sync.
+    handle: OwnedFd,
+    pub(super) device: rustix::fs::Dev,
 }
 
 /// A folder beneath that was used lately; the one used last is at the end.
@@ -59,7 +68,8 @@ impl Folder {
         let usable = accessat(CWD, path, Access::WRITE_OK | Access::EXEC_OK, AtFlags::empty());
         let handle = usable.and_then(|()| openat(CWD, path, LOOK, Mode::empty()));
         let handle = handle.map_err(|errno| OutputError::io("write in the output folder", path, errno))?;
-        let root = Arc::new(Dir::new(handle));
+        let whole = Whole::of(&handle).map(Arc::new);
+        let root = Arc::new(Dir::new(handle, whole));
         Ok(Arc::new(Folder { path: path.to_owned(), root, kept: Mutex::default() }))
     }
 
@@ -87,7 +97,8 @@ impl Folder {
         let path = file_path(path).map_err(wrong)?;
         let dir = self.dir(path.parent().map_or(OsStr::new(""), Path::as_os_str))?;
         let name = path.file_name().unwrap_or_default().to_owned();
-        Ok(Place { dir, name, path: self.path.join(path) })
+        let depth = path.components().count() - 1;
+        Ok(Place { dir, depth, name, path: self.path.join(path) })
     }
 
     /// The handle of the folder at a checked path beneath.
@@ -100,7 +111,7 @@ impl Folder {
         }
         let handle =
             beneath::open(self.root.handle.as_fd(), path).map_err(|blocked| self.blocked(path, &blocked))?;
-        let dir = Arc::new(Dir::new(handle));
+        let dir = Arc::new(Dir::new(handle, self.root.whole.clone()));
         self.keep(path, &dir);
         Ok(dir)
     }
@@ -183,9 +194,39 @@ impl std::fmt::Debug for Folder {
 }
 
 impl Dir {
-    fn new(handle: OwnedFd) -> Dir {
+    fn new(handle: OwnedFd, whole: Option<Arc<Whole>>) -> Dir {
         let remote = is_remote(&handle);
-        Dir { handle, remote }
+        Dir { handle, remote, whole }
+    }
+}
+
+impl Whole {
+    /// That of a folder. What is on a network is nothing to be synced as a whole.
+    #[cfg(target_os = "linux")]
+    fn of(folder: &OwnedFd) -> Option<Whole> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let handle = openat(folder, c".", flags, Mode::empty()).ok().filter(|handle| !is_remote(handle))?;
+        let device = fstat(&handle).ok()?.st_dev;
+        Some(Whole { handle, device })
+    }
+
+    /// Syncs it. Kernels before 5.8 don't tell what could not be written.
+    #[cfg(target_os = "linux")]
+    pub(super) fn sync(&self) -> Result<(), rustix::io::Errno> {
+        rustix::fs::syncfs(&self.handle)
+    }
+
+    /// Elsewhere there is no such call.
+    #[cfg(not(target_os = "linux"))]
+    fn of(_folder: &OwnedFd) -> Option<Whole> {
+        None
+    }
+
+    /// Elsewhere there is no such call.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn sync(&self) -> Result<(), rustix::io::Errno> {
+        let _ = &self.handle;
+        Err(rustix::io::Errno::NOSYS)
     }
 }
 

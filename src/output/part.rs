@@ -142,11 +142,18 @@ impl Part {
     /// Gives it its final name, in place of what is there, and the modification time. Waits for writes that are going
     /// on; later ones are refused. Blocking.
     pub fn commit(self, modified: Option<SystemTime>) -> Result<Change, OutputError> {
-        match self.shared.close() {
-            Stage::Made(temp) => temp.finish(modified),
-            Stage::Late(late, held) => filled(late.make_last()?, &held)?.finish(modified),
-            Stage::Ended => Err(ended()),
-        }
+        self.into_temp(modified)?.finish()
+    }
+
+    /// The file, with all that is to be in it and its modification time, to be made final.
+    pub(super) fn into_temp(self, modified: Option<SystemTime>) -> Result<Temp, OutputError> {
+        let mut temp = match self.shared.close() {
+            Stage::Made(temp) => temp,
+            Stage::Late(late, held) => filled(late.make_last()?, &held)?,
+            Stage::Ended => return Err(ended()),
+        };
+        temp.complete(modified)?;
+        Ok(temp)
     }
 }
 

@@ -8,11 +8,11 @@ mod leftover;
 
 use super::change;
 use super::error::OutputError;
-use super::folder::Dir;
+use super::folder::{Dir, Whole};
 use super::resume::{Origin, Resume};
 use crate::gather::Change;
 use leftover::Lock;
-use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -33,6 +33,8 @@ const TRIES: usize = 8;
 /// Where an output goes.
 pub(super) struct Place {
     pub(super) dir: Arc<Dir>,
+    /// How many folders that is below the one that outputs are under.
+    pub(super) depth: usize,
     /// Its final name in the folder.
     pub(super) name: OsString,
     /// Its whole path, for messages.
@@ -158,33 +160,55 @@ impl Temp {
         &self.place.path
     }
 
-    /// Gives it its final name, in place of what is there. (`durable` will sync it and its neighbours before the
-    /// rename, and the folder after.)
-    pub(super) fn finish(mut self, modified: Option<SystemTime>) -> Result<Change, OutputError> {
-        let change = self.compare()?;
-        if let Some(resume) = self.resume.take() {
-            self.set_len(resume.size())?;
-        }
-        if let Some(time) = modified {
-            self.file.set_modified(time).map_err(|cause| self.place.failed(cause))?;
-        }
-        if self.place.dir.remote {
-            self.file.sync_data().map_err(|cause| self.place.failed(cause))?;
-        }
-        let Place { dir, name, .. } = &self.place;
-        renameat(&dir.handle, &self.name, &dir.handle, name).map_err(|errno| self.place.failed(errno))?;
-        self.finished = true;
-        Ok(change)
-    }
-
-    /// How it compares with what stands at its final name, which it may have only as a whole.
-    fn compare(&self) -> Result<Change, OutputError> {
+    /// It is written: nothing is missing. Takes off what stands past its end, and sets when it was written to last.
+    pub(super) fn complete(&mut self, modified: Option<SystemTime>) -> Result<(), OutputError> {
         let missing: u64 = self.missing().iter().flatten().map(|stretch| stretch.end - stretch.start).sum();
         if missing > 0 {
             return Err(self.place.because(&format!("{missing} bytes of it did not come")));
         }
-        let Place { dir, name, path } = &self.place;
-        change::compare(&dir.handle, name, &self.file, self.len()?).map_err(|why| why.at(path))
+        if let Some(resume) = self.resume.take() {
+            self.set_len(resume.size())?;
+        }
+        modified.map_or(Ok(()), |time| self.file.set_modified(time)).map_err(|cause| self.place.failed(cause))
+    }
+
+    /// Waits until its bytes are on the disk.
+    pub(super) fn sync(&self) -> Result<(), OutputError> {
+        self.file.sync_data().map_err(|cause| self.place.failed(cause))
+    }
+
+    /// Whether syncing that file system syncs it.
+    pub(super) fn is_in(&self, whole: &Whole) -> bool {
+        fstat(&self.file).is_ok_and(|stat| stat.st_dev == whole.device)
+    }
+
+    /// Its folder, and how many folders that is below the one that outputs are under.
+    pub(super) fn dir(&self) -> (Arc<Dir>, usize) {
+        (Arc::clone(&self.place.dir), self.place.depth)
+    }
+
+    /// How its folder could not be synced.
+    pub(super) fn unsynced(&self) -> impl FnOnce(Errno) -> OutputError + use<> {
+        let path = self.place.path.clone();
+        move |errno| OutputError::io("sync the folder of", &path, errno)
+    }
+
+    /// Gives it its final name, in place of what is there, once it is complete.
+    pub(super) fn finish(self) -> Result<Change, OutputError> {
+        if self.place.dir.remote {
+            self.sync()?;
+        }
+        self.rename()
+    }
+
+    /// The same, with nothing before it.
+    pub(super) fn rename(mut self) -> Result<Change, OutputError> {
+        let Place { dir, name, path, .. } = &self.place;
+        let change =
+            change::compare(&dir.handle, name, &self.file, self.len()?).map_err(|why| why.at(path))?;
+        renameat(&dir.handle, &self.name, &dir.handle, name).map_err(|errno| self.place.failed(errno))?;
+        self.finished = true;
+        Ok(change)
     }
 }
 

@@ -2,7 +2,7 @@
 //! layer and all; then nothing is asked for and nothing written. Not here: how it is shown (`cli`).
 
 use super::feed::{self, AHEAD};
-use super::item::{ItemCall, Task};
+use super::item::{ItemCall, Task, Wanted};
 use super::job::{self, JobRun};
 use super::outputs::{Outputs, Owner};
 use super::result::{JobReport, RunReport};
@@ -63,8 +63,9 @@ pub struct Forecast {
 impl DryRun {
     /// Gets the secrets, as listings and addresses may need them. Connects to nothing and makes no folder.
     pub async fn new(plan: Arc<Plan>, options: Options) -> Result<DryRun, StartError> {
-        let prepare = move || super::secrets(&plan).map(|globals| (plan, globals));
-        let (plan, globals) = tokio::task::spawn_blocking(prepare).await.expect("prepare does not panic")?;
+        let prepare = move || super::ready(&plan, &options).map(|globals| (plan, options, globals));
+        let (plan, options, globals) =
+            tokio::task::spawn_blocking(prepare).await.expect("prepare does not panic")?;
         Ok(DryRun { shared: Arc::new(Shared::new(plan, options, globals, Outputs::new(None))) })
     }
 
@@ -103,7 +104,8 @@ impl DryRun {
             }
         }
         let later = (counts.len() - reports.len()) as u64;
-        let report = RunReport { jobs: reports, counts: all, wall: self.shared.run.elapsed() };
+        let report =
+            RunReport { jobs: reports, counts: all, wall: self.shared.run.elapsed(), remembered: Ok(()) };
         Forecast { report, later }
     }
 
@@ -144,7 +146,7 @@ fn tell_all(
             tell(job.plan(), Foreseen::Later { after });
         }
         while let Some(item) = items.blocking_recv() {
-            not_ready += u64::from(matches!(item.call.task, Task::Skip(Skip::NotReady(_))));
+            not_ready += u64::from(matches!(item.call.task, Task::Nothing(Skip::NotReady(_))));
             let foreseen = foresee(job, item.call);
             counts.submitted += 1;
             counts.add(match foreseen {
@@ -161,12 +163,13 @@ fn tell_all(
 
 fn foresee(job: &JobRun, call: ItemCall) -> Foreseen {
     let ItemCall { label, number, task, .. } = call;
-    let (request, place) = match task {
-        Task::Request(request, place) => (request, place),
+    let wanted = match task {
+        Task::Request(wanted) => wanted,
         Task::Broken(error) => return Foreseen::Failed { label, why: job.shared.clean(&error.to_string()) },
-        Task::Skip(why) => return Foreseen::Skipped { label, why: why.to_string() },
+        Task::Nothing(why) => return Foreseen::Skipped { label, why: why.to_string() },
     };
-    let output = place.map(|place| place.path);
+    let Wanted { request, place, .. } = &*wanted;
+    let output = place.as_ref().map(|place| place.path.clone());
     // Who writes first is not known here, but that only one of two can be is.
     let item = if job::joins(job.plan()) { 0 } else { number };
     let owner = Owner { job: job.number(), item };

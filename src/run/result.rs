@@ -1,5 +1,6 @@
 //! What a run leaves behind: how each job ended, what was kept, and the exit code.
 
+use super::memory::MemoryError;
 use crate::gather::{Cause, Counts};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,8 @@ pub struct RunReport {
     pub counts: Counts,
     /// How long it took.
     pub wall: Duration,
+    /// Whether all that was taken is remembered for next time.
+    pub remembered: Result<(), MemoryError>,
 }
 
 /// A job that is over.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test can't do without fails it")]
 
+mod after;
 mod canary;
 mod check;
 mod compare;
@@ -16,6 +17,7 @@ mod fetch;
 mod full;
 mod history;
 mod html;
+mod incremental;
 mod layers;
 mod mistakes;
 mod otlp;

@@ -305,10 +305,27 @@ impl Scheduler {
     }
 
     fn resume(&mut self, item: ItemId, since: Time) {
+        if self.items[item].is_aside() {
+            return self.go_on(item, since);
+        }
         let row = &mut self.items[item];
         row.state = RowState::Running { since };
         let (job, slot) = (row.job, row.slot);
         self.act(job, item, slot, What::Resume);
+    }
+
+    /// An attempt that was set aside goes on, as if it started.
+    fn go_on(&mut self, item: ItemId, since: Time) {
+        let (now, lane) = (self.now, self.lanes.take());
+        let row = &mut self.items[item];
+        row.timing.go_on(lane);
+        row.state = RowState::Running { since: now };
+        let (job, slot, attempt) = (row.job, row.slot, row.timing.attempts());
+        self.act(job, item, slot, What::Resume);
+        if self.is_listening() {
+            self.emit_started(item, since, attempt, lane);
+        }
+        self.items[item].pause = None;
     }
 
     fn start_attempt(&mut self, item: ItemId, since: Time) {
@@ -327,7 +344,7 @@ impl Scheduler {
         if self.is_listening() {
             self.emit_started(item, since, attempt, lane);
         }
-        (self.items[item].paused_since, self.items[item].paused_for_source) = (None, None);
+        self.items[item].pause = None;
     }
 
     fn started_first(&mut self, item: ItemId) {
@@ -354,14 +371,16 @@ impl Scheduler {
             let key = wait.key.0 as usize;
             wait.named(&self.keys[key].name)
         });
-        row.pause(since).into_iter().chain(queue_waits).collect()
+        row.paused(since).into_iter().chain(queue_waits).collect()
     }
 
     /// What an item waited for that ends now, if it does wait.
     pub(super) fn waited(&self, item: ItemId) -> Vec<Wait> {
         match self.items.get(item).map(|row| row.state) {
-            Some(RowState::Queued { since, resuming: false }) => self.waits(item, since),
-            Some(RowState::Pausing { .. }) => self.waits(item, self.now),
+            Some(RowState::Queued { since, resuming }) if !resuming || self.items[item].is_aside() => {
+                self.waits(item, since)
+            }
+            Some(RowState::Pausing { .. } | RowState::Aside { .. }) => self.waits(item, self.now),
             _ => Vec::new(),
         }
     }

@@ -55,6 +55,12 @@ pub(super) enum Request<'a> {
     Opendir(&'a [u8]),
     /// The next names of an open folder.
     Readdir(&'a [u8]),
+    /// Delete a file, or a symlink itself.
+    Remove(&'a [u8]),
+    /// Make a folder.
+    Mkdir(&'a [u8]),
+    /// Give a file another path, where there must be nothing.
+    Rename { from: &'a [u8], to: &'a [u8] },
     /// How much the server bears: `limits@openssh.com`.
     Limits,
 }
@@ -89,8 +95,11 @@ impl Request<'_> {
             Request::Fstat(_) => 8,
             Request::Opendir(_) => 11,
             Request::Readdir(_) => 12,
+            Request::Remove(_) => 13,
+            Request::Mkdir(_) => 14,
             Request::Realpath(_) => 16,
             Request::Stat(_) => 17,
+            Request::Rename { .. } => 18,
             Request::Limits => 200,
         }
     }
@@ -109,7 +118,16 @@ impl Request<'_> {
                 out.extend(offset.to_be_bytes());
                 out.extend(len.to_be_bytes());
             }
+            Request::Mkdir(path) => {
+                string(out, path);
+                out.extend(0u32.to_be_bytes());
+            }
+            Request::Rename { from, to } => {
+                string(out, from);
+                string(out, to);
+            }
             Request::Close(text)
+            | Request::Remove(text)
             | Request::Fstat(text)
             | Request::Stat(text)
             | Request::Lstat(text)

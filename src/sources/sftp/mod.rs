@@ -1,6 +1,7 @@
 //! Files from SFTP servers: the kind `sftp`. An own client of SFTP version 3 over russh's channels, made to have many
 //! files in flight on few connections.
 
+mod after;
 mod alive;
 mod asking;
 mod auth;

@@ -1,6 +1,7 @@
 //! What a `[sources.NAME]` and a job of the kind say, and the mistakes there can be in it. Not here: reading the key and
 //! password files that it names (`credentials`).
 
+use super::after::After;
 use super::connect::Target;
 use super::credentials::Access;
 use super::done::DoneFile;
@@ -37,7 +38,7 @@ pub(super) const SOURCE_KEYS: &[&str] = &[
 ];
 /// The keys of a job.
 pub(super) const JOB_KEYS: &[&str] =
-    &["fetch", "flatten", "growing", "exclude", "symlinks", "min_age", "stable_for", "done_file"];
+    &["fetch", "flatten", "growing", "exclude", "symlinks", "min_age", "stable_for", "done_file", "after"];
 
 /// Connections where the source doesn't say how many.
 const CONNECTIONS: usize = 4;
@@ -191,6 +192,8 @@ pub(super) struct Keys {
     pub(super) stable_for: Option<Span>,
     /// The name of the file beside it without which a file is skipped: `${{ item.name }}.done`, `_SUCCESS`.
     pub(super) done_file: Option<Template>,
+    /// What is done with a file at the server once it is safe here: `{ move = "folder/" }` or `{ delete = true }`.
+    pub(super) after: Option<After>,
 }
 
 /// What is done about symlinks.
@@ -210,7 +213,7 @@ const LISTING: [&str; 3] = ["exclude", "symlinks", "stable_for"];
 impl Keys {
     /// Reads and checks them.
     pub(super) fn read(table: &mut Table, problems: &mut Problems) -> Keys {
-        table.refuse_secrets(&["fetch", "exclude", "done_file"], problems);
+        table.refuse_secrets(&["fetch", "exclude", "done_file", "after"], problems);
         let keys: Keys = table.read(JOB_KEYS, problems);
         let mut wrong = |key: &str, why: String| problems.push(Problem::new(table.key_span(key), why));
         if let Some(Err(why)) = keys.fetch.as_ref().and_then(Template::literal).map(Wanted::parse) {

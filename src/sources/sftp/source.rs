@@ -1,5 +1,6 @@
 //! The kind, its sources, jobs and items, as `sources` wants them. Not here: how any of it is done.
 
+use super::after::{Leaving, Old};
 use super::asking;
 use super::credentials;
 use super::entry::{self, Own};
@@ -82,7 +83,11 @@ impl Source for SftpSource {
         let keys = Keys::read(&mut table, problems);
         let (pool, scope, gate) = (self.pool.clone(), self.scope.clone(), Arc::new(keys.gate()));
         let path = keys.fetch.clone()?;
-        Some(Box::new(Fetch { pool, scope, path, keys, gate }))
+        let fetch = Fetch { pool, scope, path, keys, gate };
+        if let Some(after) = &fetch.keys.after {
+            after.check(&table, fetch.may_be_one(), problems);
+        }
+        Some(Box::new(fetch))
     }
 
     fn connect<'a>(
@@ -122,7 +127,7 @@ impl Fetch {
         let is_gated = mark.is_some() || self.gate.min_age.is_some();
         let gate = is_gated.then(|| self.gate.clone());
         let same = Same::new(self.keys.growing);
-        Ok(Get { pool: self.pool.clone(), path, size: None, same, gate, mark })
+        Ok(Get { pool: self.pool.clone(), path, size: None, same, gate, mark, leaving: None, known: None })
     }
 }
 
@@ -149,17 +154,30 @@ impl Operation for Fetch {
         Ok(Box::new(Walk::new(self.pool.clone(), wanted, choice)))
     }
 
+    fn tells_changes(&self) -> bool {
+        true
+    }
+
+    fn has_after(&self) -> bool {
+        self.keys.after.is_some()
+    }
+
+    fn changes(&self) -> bool {
+        self.has_after()
+    }
+
     fn request(&self, scope: &Scope, entry: Option<&Entry>) -> Result<Box<dyn Request>, SourceError> {
         let own = entry.and_then(|entry| entry.own.as_ref()).and_then(|own| own.downcast_ref::<Own>());
-        let get = match own {
+        let mut get = match own {
             Some(Own::File { path, attrs }) => {
                 let (pool, path, size) = (self.pool.clone(), path.clone(), attrs.size);
                 let same = Same::new(self.keys.growing);
-                Get { pool, path, size, same, gate: None, mark: None }
+                Get { pool, path, size, same, gate: None, mark: None, leaving: None, known: None }
             }
             Some(Own::Refused(error)) => return Err(error.clone()),
             None => self.named(scope)?,
         };
+        get.leaving = self.keys.after.as_ref().map(|after| after.of(&get.path, scope, entry)).transpose()?;
         Ok(Box::new(get))
     }
 }
@@ -175,25 +193,51 @@ struct Get {
     gate: Option<Arc<Gate>>,
     /// Its done file.
     mark: Option<Vec<u8>>,
+    /// What becomes of it at the server.
+    leaving: Option<Leaving>,
+    /// Its fingerprint when it was fetched last.
+    known: Option<String>,
+}
+
+/// What is known of a file before it is opened.
+enum Look {
+    /// It is to be taken; its size, if that was told.
+    Take(Option<u64>),
+    /// It is not to be taken yet: why.
+    NotReady(String),
+    /// It is what it was when it was fetched last.
+    Unchanged,
 }
 
 impl Get {
-    /// What is asked of a file that no listing found: its size, or why it is not to be taken yet.
-    async fn look(&self, gate: &Gate, context: &Context) -> Result<Result<Option<u64>, String>, SourceError> {
+    /// Asks for what a job wants to know of a file that no listing found.
+    async fn look(&self, context: &Context) -> Result<Look, SourceError> {
+        if self.gate.is_none() && self.known.is_none() {
+            return Ok(Look::Take(self.size));
+        }
         let paths = [Some(&self.path), self.mark.as_ref()].into_iter().flatten().map(|path| &path[..]);
         let stats = asking::stats(&self.pool, context, paths).await?;
         let target = &self.pool.target.name;
-        let [file, mark @ ..] = &stats[..] else { return Ok(Ok(None)) };
-        let attrs = file.clone().map_err(|fault| fault.error(target, "stat", &self.path))?;
+        let [file, mark @ ..] = &stats[..] else { return Ok(Look::Take(None)) };
+        let attrs = match (file, &self.gate) {
+            (Ok(attrs), _) => attrs,
+            (Err(fault), Some(_)) => return Err(fault.error(target, "stat", &self.path)),
+            // Whoever opens it will be told why.
+            (Err(_), None) => return Ok(Look::Take(None)),
+        };
+        if self.known.is_some() && entry::fingerprint(attrs) == self.known {
+            return Ok(Look::Unchanged);
+        }
+        let by_age = self.gate.iter().map(|gate| gate.by_age(target, &self.path, attrs));
         let by_mark = self.mark.iter().zip(mark).map(|(mark, stat)| ready::by_mark(target, mark, stat));
-        for verdict in by_mark.chain([gate.by_age(target, &self.path, &attrs)]) {
+        for verdict in by_mark.chain(by_age) {
             match verdict {
                 Verdict::Ready => {}
-                Verdict::NotReady(why) => return Ok(Err(why)),
+                Verdict::NotReady(why) => return Ok(Look::NotReady(why)),
                 Verdict::Unknown(error) => return Err(error),
             }
         }
-        Ok(Ok(attrs.size))
+        Ok(Look::Take(attrs.size))
     }
 
     /// Fetches it.
@@ -226,6 +270,23 @@ impl Request for Get {
         true
     }
 
+    fn unless(&mut self, fingerprint: &str) {
+        self.known = Some(fingerprint.to_owned());
+    }
+
+    fn after<'a>(
+        &'a self,
+        context: &'a Context,
+        fingerprint: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(async move {
+            let Some(leaving) = &self.leaving else { return Ok(()) };
+            let lease = self.pool.lease(context).await?;
+            let target = &self.pool.target.name;
+            Old { lease: &lease, target, path: &self.path, fingerprint }.leave(leaving).await
+        })
+    }
+
     fn call<'a>(
         &'a self,
         context: &'a Context,
@@ -236,13 +297,10 @@ impl Request for Get {
                 self.pool.target.tell(said, "fetch");
                 said.set("file.path", shown(&self.path));
             });
-            let looked = match &self.gate {
-                Some(gate) => self.look(gate, context).await?,
-                None => Ok(self.size),
-            };
-            match looked {
-                Ok(size) => self.fetch(size, context, sink).await,
-                Err(why) => Ok(Payload { not_ready: Some(why.into()), ..Payload::default() }),
+            match self.look(context).await? {
+                Look::Take(size) => self.fetch(size, context, sink).await,
+                Look::NotReady(why) => Ok(Payload { not_ready: Some(why.into()), ..Payload::default() }),
+                Look::Unchanged => Ok(Payload { unchanged: true, ..Payload::default() }),
             }
         })
     }

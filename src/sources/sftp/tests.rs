@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod after;
 mod asyncssh;
 mod bounds;
 mod growing;
