@@ -170,9 +170,11 @@ fn a_listing_on_a_slow_line_is_waited_for_behind_the_bytes_of_files() {
     (0..300).for_each(|n| served.file(&format!("small/{n}"), b"small"));
     let remote = &served.remote;
     let text = plan.read("plan.toml").replace(&format!("{remote}/\""), &format!("{remote}/large.bin\""));
-    let names =
-        format!("[jobs.names]\nsource = \"partner\"\nfetch = \"{remote}/small/*\"\noutput = \"small/\"\n");
+    // Its requests are to come when ten seconds of the file's bytes are on their way.
+    let names = format!(
+        "[jobs.later]\nsleep = \"1s\"\n[jobs.names]\nneeds = [\"later\"]\nsource = \"partner\"\nfetch = \"{remote}/small/*\"\noutput = \"small/\"\n"
+    );
     plan.write("plan.toml", text + &names);
     proxy.set(|faults| faults.bandwidth = Some(60_000));
-    plan.fanout(&["run", "plan.toml"]).run().exits(0).complains("301 items: 301 done");
+    plan.fanout(&["run", "plan.toml"]).run().exits(0).complains("302 items: 302 done");
 }
