@@ -6,7 +6,7 @@ use super::error::Lost;
 use super::known_hosts::{KnownHosts, Verdict, described, fingerprint};
 use super::session::{Opening, Session, Up};
 use crate::gather::{Advice, Attributes};
-use crate::sources::SourceError;
+use crate::sources::{Asking, SourceError};
 use russh::client::{self, Config, DisconnectReason, Handle};
 use russh::keys::PublicKey;
 use russh::keys::PublicKeyOrCertificate;
@@ -32,6 +32,9 @@ const READ_BUFFER: usize = 256 * 1024;
 const KEEPALIVES: usize = 3;
 /// Key exchange, login and the start of SFTP may take this many times what connecting may: passwords are checked slowly.
 const LOGIN_PATIENCE: u32 = 3;
+
+/// Where a person may be asked for a password or whether a key is right: servers wait two minutes for a login.
+const ASKING_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where to connect, and how.
 #[derive(Clone)]
@@ -71,6 +74,31 @@ pub(super) struct Credentials {
     pub(super) pins: Vec<String>,
     /// The file to which a newly accepted key belongs, for the hint.
     pub(super) file: PathBuf,
+    /// Who can be asked.
+    pub(super) asking: Option<Asking>,
+    /// Whether nobody is asked about an unknown key.
+    pub(super) is_strict: bool,
+    /// The key that was said to be.
+    pub(super) accepted: OnceLock<PublicKey>,
+}
+
+impl Credentials {
+    /// How long a login may take.
+    fn patience(&self, target: &Target) -> Duration {
+        let patience = target.connect_timeout * LOGIN_PATIENCE;
+        let is_asked = self.asking.as_ref().is_some_and(Asking::is_heard);
+        if is_asked { patience.max(ASKING_PATIENCE) } else { patience }
+    }
+
+    /// Asks a person about a key that nobody knows.
+    async fn agree(&self, target: &Target, key: &PublicKey) -> bool {
+        if let Some(accepted) = self.accepted.get() {
+            return accepted == key;
+        }
+        let Some(asking) = self.asking.as_ref().filter(|_| !self.is_strict) else { return false };
+        let question = format!("{}: unknown host key {}: is it the right one?", target.name, described(key));
+        asking.agrees(question).await && *self.accepted.get_or_init(|| key.clone()) == *key
+    }
 }
 
 /// A connection that is logged in, with its session.
@@ -89,7 +117,7 @@ impl Connection {
         up: Option<Up>,
     ) -> Result<Connection, SourceError> {
         let stream = dial(target).await?;
-        let patience = target.connect_timeout * LOGIN_PATIENCE;
+        let patience = credentials.patience(target);
         let opening = Opening { window: WINDOW, patience, up };
         let opened = timeout(patience, Connection::over(stream, opening, target, credentials)).await;
         opened.unwrap_or_else(|_| {
@@ -111,7 +139,12 @@ impl Connection {
         credentials: Arc<Credentials>,
     ) -> Result<Connection, SourceError> {
         let config = Arc::new(config(target, &credentials.known));
-        let guard = Guard { credentials: credentials.clone(), verdict: Arc::default(), gone: Arc::default() };
+        let guard = Guard {
+            target: target.clone(),
+            credentials: credentials.clone(),
+            verdict: Arc::default(),
+            gone: Arc::default(),
+        };
         let (verdict, gone) = (guard.verdict.clone(), guard.gone.clone());
         let stream = BufReader::with_capacity(READ_BUFFER, stream);
         let mut handle = client::connect_stream(config, stream, guard).await.map_err(|error| {
@@ -211,6 +244,7 @@ fn computes_aes() -> bool {
 
 /// Looks at the server's key before anything secret is sent.
 struct Guard {
+    target: Target,
     credentials: Arc<Credentials>,
     /// Why the key was refused, if it was.
     verdict: Arc<OnceLock<(Verdict, PublicKey)>>,
@@ -230,7 +264,11 @@ impl client::Handler for Guard {
             Some(_) if pins.contains(&fingerprint(key)) => Verdict::Known,
             Some(_) => Verdict::Unknown,
         };
-        let trusted = verdict == Verdict::Known;
+        let trusted = match verdict {
+            Verdict::Known => true,
+            Verdict::Unknown if pins.is_empty() => self.credentials.agree(&self.target, key).await,
+            _ => false,
+        };
         if !trusted {
             let _ = self.verdict.set((verdict, key.clone()));
         }

@@ -17,6 +17,14 @@ pub(super) enum Given {
 }
 
 impl Given {
+    /// The value, if it stands in the plan.
+    pub(super) fn literal(&self) -> Option<&str> {
+        match self {
+            Given::Text(template) => template.literal(),
+            Given::Secret(_) => None,
+        }
+    }
+
     /// The value. Blocking, for a secret.
     pub(super) fn resolve(&self, scope: &Scope, folder: &Path) -> Result<Secret, String> {
         match self {

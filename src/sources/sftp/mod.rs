@@ -10,6 +10,7 @@ mod error;
 mod fetch;
 mod folder;
 mod given;
+mod identity;
 mod known_hosts;
 mod list;
 mod pattern;
@@ -19,6 +20,7 @@ mod reading;
 mod session;
 mod settings;
 mod source;
+mod ssh_config;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,9 @@
 
 use super::connect::Target;
 use super::given::Given;
+use super::ssh_config::{self, Asked, Found};
 use crate::expr::{Problem, Table, Template};
-use crate::secret::SecretRef;
+use crate::secret::{SecretRef, located};
 use crate::sources::{Problems, Surroundings};
 use crate::units::Span;
 use schemars::JsonSchema;
@@ -24,6 +25,7 @@ pub(super) const SOURCE_KEYS: &[&str] = &[
     "host_key",
     "connections",
     "keepalive",
+    "ssh_config",
 ];
 /// The keys of a job.
 pub(super) const JOB_KEYS: &[&str] = &["fetch", "flatten"];
@@ -64,6 +66,22 @@ pub(super) struct Settings {
     /// Silence after which the server is asked whether it lives. Default: 15s.
     #[schemars(with = "Option<String>")]
     keepalive: Option<Span>,
+    /// Whether the OpenSSH configuration (~/.ssh/config and /etc/ssh/ssh_config, or a file) says what this does not. Then
+    /// `host` may be an alias of it. Default: false.
+    ssh_config: Option<Config>,
+    /// What it says.
+    #[serde(skip)]
+    pub(super) found: Found,
+}
+
+/// The user's and the machine's configuration, or a file.
+#[derive(Deserialize, JsonSchema, Clone)]
+#[serde(untagged)]
+enum Config {
+    /// The user's and the machine's, or none.
+    Usual(bool),
+    /// A file.
+    File(String),
 }
 
 /// One fingerprint or several.
@@ -88,8 +106,12 @@ impl Pins {
 
 impl Settings {
     /// Reads and checks them.
-    pub(super) fn read(mut table: Table, problems: &mut Problems) -> Settings {
-        let settings: Settings = table.read(SOURCE_KEYS, problems);
+    pub(super) fn read(
+        mut table: Table,
+        surroundings: &Surroundings<'_>,
+        problems: &mut Problems,
+    ) -> Settings {
+        let mut settings: Settings = table.read(SOURCE_KEYS, problems);
         let mut wrong = |key: &str, is_wrong: bool, why: &str| {
             if is_wrong {
                 problems.push(Problem::new(table.key_span(key), why));
@@ -110,23 +132,60 @@ impl Settings {
         wrong("keepalive", is_short, "`keepalive` must be at least 1s");
         let is_idle = settings.passphrase.is_some() && !table.has("key");
         wrong("passphrase", is_idle, "`passphrase` opens a `key`, and there is none");
+        match settings.look_up(surroundings) {
+            Ok(found) => settings.found = found,
+            Err(why) => {
+                problems.push(Problem::new(table.key_span("ssh_config"), format!("`ssh_config`: {why}")))
+            }
+        }
         settings
+    }
+
+    /// Asks the configuration, if it is to be asked, about the host.
+    fn look_up(&self, surroundings: &Surroundings<'_>) -> Result<Found, String> {
+        let host = self.host.clone().unwrap_or_default();
+        let file = match &self.ssh_config {
+            Some(Config::File(path)) => Some(located(path, surroundings.folder)),
+            Some(Config::Usual(true)) => None,
+            Some(Config::Usual(false)) | None => return Ok(Found { host, ..Found::default() }),
+        };
+        // Of a secret nothing is known yet; the configuration's own user stands in for it.
+        let user = self.user.as_ref().and_then(|user| user.literal().map(str::to_owned));
+        let local_user = local_user().unwrap_or_default();
+        let found = ssh_config::look_up(file.as_deref(), &Asked { host, user, port: self.port, local_user })?;
+        match found.jump.is_empty() {
+            true => Ok(found),
+            false => Err(format!("ProxyJump: the way over {} is not there yet", found.jump.join(","))),
+        }
     }
 
     /// Where they lead, and over how many connections.
     pub(super) fn target(&self, surroundings: &Surroundings<'_>) -> (Target, usize) {
-        let (host, port) = (self.host.clone().unwrap_or_default(), self.port.unwrap_or(22));
+        let (host, port) = (self.found.host.clone(), self.port.or(self.found.port).unwrap_or(22));
         let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let target = Target {
             name: if port == 22 { format!("sftp://{shown}") } else { format!("sftp://{shown}:{port}") },
             host,
             port,
-            connect_timeout: surroundings.connect_timeout,
-            keepalive: self.keepalive.map_or(KEEPALIVE, |keepalive| keepalive.0),
+            connect_timeout: surroundings
+                .connect_timeout
+                .or(self.found.connect_timeout)
+                .unwrap_or(surroundings.connect_timeout()),
+            keepalive: self
+                .keepalive
+                .map(|keepalive| keepalive.0)
+                .or(self.found.keepalive)
+                .unwrap_or(KEEPALIVE),
             rekey: REKEY,
         };
         (target, self.connections.unwrap_or(CONNECTIONS))
     }
+}
+
+/// Who runs this, as the environment says.
+pub(super) fn local_user() -> Option<String> {
+    let named = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty())
 }
 
 /// A job as it is written.

@@ -46,16 +46,18 @@ impl Kind for Sftp {
         surroundings: &Surroundings<'_>,
         problems: &mut Problems,
     ) -> Arc<dyn Source> {
-        let settings = Settings::read(table, problems);
+        let settings = Settings::read(table, surroundings, problems);
+        let notes = settings.found.notes.clone();
         let (target, connections) = settings.target(surroundings);
         let (folder, names) = (surroundings.folder.to_owned(), target.clone());
+        let asking = surroundings.asking.clone();
         let scope: Arc<OnceLock<Scope>> = Arc::default();
         let known = scope.clone();
         let resolve = move || {
             let bare = || Scope::new(Arc::new(Globals::default()));
-            credentials::read(&settings, &names, known.get_or_init(bare), &folder)
+            credentials::read(&settings, &names, known.get_or_init(bare), &folder, asking.as_ref())
         };
-        Arc::new(SftpSource { pool: Pool::new(target, connections, Box::new(resolve)), scope })
+        Arc::new(SftpSource { pool: Pool::new(target, connections, Box::new(resolve)), scope, notes })
     }
 }
 
@@ -64,9 +66,15 @@ struct SftpSource {
     pool: Arc<Pool>,
     /// What the names in the source's own secrets mean: that of its first item.
     scope: Arc<OnceLock<Scope>>,
+    /// What is to be known of its settings.
+    notes: Vec<String>,
 }
 
 impl Source for SftpSource {
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     fn target(&self) -> String {
         self.pool.target.name.clone()
     }

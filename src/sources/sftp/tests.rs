@@ -12,7 +12,7 @@ use super::store::Store;
 use crate::gather::{Context, Listing};
 use crate::output::Folder;
 use crate::secret::Secret;
-use crate::sources::{Entry, Sink, SourceError};
+use crate::sources::{Asking, Entry, Sink, SourceError};
 use futures_util::StreamExt;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod asked;
 mod hostile;
 mod logins;
 mod odd;
@@ -35,6 +36,7 @@ struct Reach {
     methods: Vec<Method>,
     known: KnownHosts,
     pins: Vec<String>,
+    asking: Option<Asking>,
     connections: usize,
     rekey: usize,
 }
@@ -55,6 +57,9 @@ impl Reach {
             known: self.known,
             pins: self.pins,
             file: PathBuf::from("known_hosts"),
+            asking: self.asking,
+            is_strict: false,
+            accepted: Default::default(),
         }));
         let resolve = move || Ok(credentials.lock().unwrap().take().expect("credentials are asked for once"));
         Pool::new(target, self.connections, Box::new(resolve))

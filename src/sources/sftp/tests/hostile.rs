@@ -70,6 +70,7 @@ impl Hostile {
             methods: vec![Method::Password(Secret::new(password))],
             known: KnownHosts::default(),
             pins: vec![self.fingerprint.clone()],
+            asking: None,
             connections: 1,
             rekey: 1 << 30,
         }

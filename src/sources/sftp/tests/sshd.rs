@@ -116,6 +116,7 @@ impl Sshd {
             methods: vec![key],
             known,
             pins,
+            asking: None,
             connections: 4,
             rekey: 1 << 30,
         }
