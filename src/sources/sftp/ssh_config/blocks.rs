@@ -52,7 +52,9 @@ pub(super) fn criteria(words: &[String], asked: &Asked, so_far: &Options) -> Res
             name => {
                 alone = false;
                 let list = said.or_else(|| words.next()).ok_or_else(|| format!("`Match {name}` of what?"))?;
-                value(name, asked, so_far).map(|value| any(list, &value))
+                // Hosts have no case here, unlike in `Host`.
+                let list = if name.ends_with("host") { list.to_lowercase() } else { list.to_owned() };
+                value(name, asked, so_far).map(|value| any(&list, &value))
             }
         };
         block = match met.map(|met| met != is_negated) {
@@ -68,8 +70,11 @@ pub(super) fn criteria(words: &[String], asked: &Asked, so_far: &Options) -> Res
 /// What a criterion is about. None for one that is not looked at.
 fn value(criterion: &str, asked: &Asked, so_far: &Options) -> Option<String> {
     match criterion {
-        "host" => Some(tokens::host_name(so_far, asked).unwrap_or_else(|_| asked.host.clone())),
-        "originalhost" => Some(asked.host.clone()),
+        "host" => {
+            let name = tokens::host_name(so_far, asked);
+            Some(name.unwrap_or_else(|_| asked.host.clone()).to_lowercase())
+        }
+        "originalhost" => Some(asked.host.to_lowercase()),
         "user" => Some(so_far.user.clone().unwrap_or_else(|| asked.local_user.clone())),
         "localuser" => Some(asked.local_user.clone()),
         _ => None,

@@ -51,12 +51,9 @@ fn as_lines(options: &Options, asked: &Asked, defaults: &BTreeSet<String>) -> BT
     };
     let seconds = |time: Duration| time.as_secs().to_string();
     let timeout = options.connect_timeout.map(|time| time.map_or("none".to_owned(), seconds));
-    // It prints what stands in the file, and asks for that in lower case.
-    let host = tokens::host_name(options, asked).unwrap();
-    let host = if options.host_name.is_some() { host } else { host.to_lowercase() };
     let flag = |flag| if flag { "yes" } else { "no" }.to_owned();
     let said = [
-        ("hostname", Some(host)),
+        ("hostname", Some(real_host(options, asked).unwrap())),
         ("user", options.user.clone()),
         ("port", options.port.map(|port| port.to_string())),
         ("identitiesonly", options.identities_only.map(flag)),
@@ -107,7 +104,7 @@ fn a_configuration_is_read_as_openssh_reads_it() {
         "Host a\n HostName one\nHost a b\n HostName two\n Port 7\n".to_owned(),
         "hOsT !b *\n  USER=x\nHost *\n\tuser = y\n".to_owned(),
         "Host b* !bb\n  Port=\"22\"\n  IdentityFile /a\n  IdentityFile \"/b c\" # comment\n  IdentityFile /a\n".to_owned(),
-        "# a comment\n\n  IdentityFile none\nIdentitiesOnly YES\nHost ? ??\nHostName %h.%%x\n".to_owned(),
+        "# a comment\n\n  IdentityFile none\nIdentitiesOnly YES\nHost ? ??\nHostName %h.X\n".to_owned(),
         "Match all\n User u\nMatch host a,b\n Port 1\nMatch !host a user u\n Port 2\n".to_owned(),
         "Host a\nHostName z\nMatch host z originalhost a\nUser found\nMatch originalhost=\"b\"\nUser other\n".to_owned(),
         "Match user root,me\nPort 4\nMatch localuser !root,*\nPort 5\nMatch !user nobody\nUser w\n".to_owned(),
@@ -133,13 +130,13 @@ fn a_configuration_is_read_as_openssh_reads_it() {
 
 /// A line of a configuration.
 fn line() -> impl Strategy<Value = String> {
-    let patterns = prop::collection::vec("!?[ab*?]{1,2}", 1..4);
-    let list = prop::collection::vec("!?[abm*?]{1,2}", 1..3).prop_map(|list| list.join(","));
+    let patterns = prop::collection::vec("!?[abA*?]{1,2}", 1..4);
+    let list = prop::collection::vec("!?[abmA*?]{1,2}", 1..3).prop_map(|list| list.join(","));
     let criterion = prop_oneof![Just("host"), Just("originalhost"), Just("user"), Just("localuser")];
     let criterion = (any::<bool>(), criterion, list)
         .prop_map(|(not, name, list)| format!("{}{name} {list}", if not { "!" } else { "" }));
     let keyword = prop_oneof![
-        "HostName [ab]%h",
+        "HostName [abA]%h",
         "User [abm]",
         "Port [1-9][0-9]{0,3}",
         "IdentityFile /[ab]",
@@ -167,7 +164,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_blocks_hold_as_they_do_for_openssh(lines in prop::collection::vec(line(), 0..12), host in "[ab]{1,2}") {
+    fn any_blocks_hold_as_they_do_for_openssh(lines in prop::collection::vec(line(), 0..12), host in "[abA]{1,2}") {
         let (_folder, file) = written(&lines.iter().fold(String::new(), |mut text, line| {
             let _ = writeln!(text, "{line}");
             text
