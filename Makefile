@@ -46,7 +46,7 @@ docs: ## the library's documentation, every link of it
 
 .PHONY: unit
 unit: ## tests beside the code, and the examples in the documentation
-	FANOUT_REQUIRE_SERVERS=1 $(CARGO) test $(LOCKED) --lib --bins --examples
+	FANOUT_REQUIRE_SERVERS=1 FANOUT_LONG_TESTS=1 $(CARGO) test $(LOCKED) --lib --bins --examples
 	$(CARGO) test $(LOCKED) --doc
 
 .PHONY: it
@@ -64,6 +64,10 @@ bench-log: ## what the event log and a subscriber that takes no span cost
 .PHONY: bench-what-if
 bench-what-if: ## how near `show --what-if` comes to what a run takes under another limit
 	bench/what_if.sh --write
+
+.PHONY: bench-view
+bench-view: ## what the live view costs, on a terminal and without one
+	bench/view.sh --write
 
 .PHONY: bench-sftp
 bench-sftp: ## files over SFTP, beside sftp, rclone, lftp and asyncssh at their best; takes some minutes

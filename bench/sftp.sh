@@ -3,7 +3,8 @@
 # and the listing of a large folder, straight and through a relay that makes a round trip longer. Prints a table; with
 # --write it also goes into bench/RESULTS.md, with --quick sizes are a tenth and each is run once.
 # Debian; installs lftp, rclone, OpenSSH where they are missing (as root), and asyncssh into the scratch folder.
-# RUNS=N runs each peer N times (default 3), WHAT="small large list" says what, TRIPS="0 20 100" how long round trips are,
+# RUNS=N runs each peer N times (default 3), WHAT="small names large list" says what (`names`: the small files, each by its name
+# from a list, by fanout alone), TRIPS="0 20 100" how long round trips are,
 # PEERS="fanout sftp rclone lftp asyncssh" who, FANOUT=PROGRAM which fanout, OUT=FOLDER where to (default: below the scratch
 # folder, in memory). `sftp` fetches 2,000 small files in 14 minutes at 100 ms: SLOW=1 makes it.
 set -eu
@@ -106,6 +107,11 @@ peer_fanout() {
     export FANOUT_STATE_DIR="$scratch/state"
     case $1 in
     small) plan "$scratch/data/small/" ;;
+    names)
+        plan "$scratch/data/small/\${{ item }}"
+        (cd "$scratch/data/small" && ls) >"$scratch/names.txt"
+        sed -i -e 's|^output = .*|output = "files/${{ item }}"\nfor_each = { file = "names.txt" }|' "$scratch/plan.toml"
+        ;;
     large) plan "$scratch/data/large" ;;
     list) plan "$scratch/data/many/" && set -- "$1" --dry-run ;;
     esac
@@ -175,10 +181,11 @@ measure() {
 row() {
     look=$out
     case $1 in
-    small) files=$small bytes=$((small * 16384)) ;;
+    small | names) files=$small bytes=$((small * 16384)) ;;
     large) files=1 bytes=$((large * 1048576)) ;;
     list) look=- files=0 bytes=0 ;;
     esac
+    case $1.$3 in names.fanout) ;; names.*) return 0 ;; esac
     case $1.$2.$3 in small.[1-9]*.sftp) [ -n "${SLOW:-}" ] || return 0 ;; esac
     port=$(awk -v trip="$2" '$1 == trip { print $2 }' "$scratch/lines")
     result=$("peer_$3" "$1") || { echo "| $1 | $2 | $3 | failed | | |"; return; }
@@ -203,7 +210,7 @@ table() {
     done
 }
 
-what=${WHAT:-small large list} trips=${TRIPS:-0 20 100} peers=${PEERS:-fanout sftp rclone lftp asyncssh}
+what=${WHAT:-small names large list} trips=${TRIPS:-0 20 100} peers=${PEERS:-fanout sftp rclone lftp asyncssh}
 serve
 data
 table | tee "$scratch/table"

@@ -73,6 +73,9 @@ pub(super) enum Command {
     History(HistoryArguments),
     /// Show a run that is recorded, or an event log.
     Show(ShowArguments),
+    /// List or forget what plans remember of what they took.
+    #[command(subcommand)]
+    State(StateCommand),
     /// Print the JSON Schema of plans, for editors.
     Schema,
     /// Print a shell's completions.
@@ -222,6 +225,23 @@ pub(super) struct HistoryArguments {
     /// JSON Lines, for programs.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StateCommand {
+    /// List what is remembered of each job.
+    List {
+        /// JSON Lines, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget what a plan took, so that it is taken again.
+    Forget {
+        /// The plan: its name or its file.
+        plan: String,
+        /// Only of this: JOB, or JOB[KEY].
+        item: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

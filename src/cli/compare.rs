@@ -5,7 +5,7 @@ use super::exit::Failure;
 use super::run::{execute, load, show_end};
 use super::view::{Log, QUEUE};
 use super::{Surroundings, print, signals};
-use crate::run::{Options, RunReport};
+use crate::run::{Forgetful, Options, RunReport};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,6 +51,7 @@ async fn once(
         sequential,
         events: Some(QUEUE),
         keep_results: false,
+        memory: Some(Arc::new(Forgetful)),
         redactor: surroundings.redactor.clone(),
         ..Options::default()
     };

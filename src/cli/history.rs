@@ -51,7 +51,7 @@ fn split(item: &str) -> (&str, &str) {
 }
 
 /// JSON Lines.
-fn lines<T: Serialize>(rows: &[T]) -> String {
+pub(super) fn lines<T: Serialize>(rows: &[T]) -> String {
     rows.iter().map(|row| serde_json::to_string(row).expect("a row is JSON") + "\n").collect()
 }
 
@@ -109,13 +109,13 @@ fn seconds(seconds: f64) -> String {
 }
 
 /// A time of the log in this machine's time zone.
-fn local(started: &str) -> String {
+pub(super) fn local(started: &str) -> String {
     let time = started.parse::<Timestamp>().map(|time| time.to_zoned(TimeZone::system()));
     time.map_or_else(|_| started.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 /// Columns as wide as what is in them, two spaces between.
-fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
+pub(super) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
     let head = head.map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
     let widths: [usize; N] = std::array::from_fn(|column| {

@@ -8,6 +8,7 @@ mod dry;
 mod exit;
 mod fetch;
 mod history;
+mod memory;
 mod otlp;
 mod run;
 mod show;
@@ -84,6 +85,7 @@ async fn dispatch(command: Command, surroundings: &Surroundings) -> Result<u8, F
         Command::Compare(arguments) => compare::compare(arguments, surroundings).await,
         Command::Demo => demo::demo(surroundings).await,
         Command::History(arguments) => history::history(arguments, surroundings).await,
+        Command::State(command) => memory::state(command, surroundings).await,
         Command::Show(arguments) => show::show(arguments, surroundings).await,
         Command::Schema => {
             let schema = serde_json::to_string_pretty(&plan::schema()).expect("a schema is JSON");

@@ -4,7 +4,7 @@ use super::args::{PlanArguments, RunArguments, RunFlags};
 use super::dry::dry_run;
 use super::exit::Failure;
 use super::otlp::Export;
-use super::state::Recording;
+use super::state::{Recording, memory};
 use super::view::{Log, QUEUE, Shown, Viewer};
 use super::{Surroundings, print, signals};
 use crate::config::Progress;
@@ -50,7 +50,8 @@ pub(super) async fn carry_out(
             "--events writes to stdout, where the result of job \"{name}\" would go, too\n  (give the job an `output`, or write --events=FILE)"
         )));
     }
-    let options = Options { output_dir, ..options(flags, !to_stdout, surroundings)? };
+    let memory = memory(&plan, surroundings).await?;
+    let options = Options { output_dir, memory, ..options(flags, !to_stdout, surroundings)? };
     if flags.dry_run {
         return dry_run(plan, options, flags.verbose, surroundings).await;
     }
@@ -101,7 +102,8 @@ async fn recorded(
     };
     let (timeline, written) = shown.told(surroundings);
     let kept = recording.end(&timeline, report.exit().code(), surroundings).await;
-    Ok((report, timeline, written.and(kept)))
+    let remembered = report.remembered.clone().map_err(Failure::state);
+    Ok((report, timeline, written.and(kept).and(remembered)))
 }
 
 /// Says how it ended, everywhere but in its record. Where one of it can't be said, the others are.
@@ -145,7 +147,7 @@ pub(super) async fn execute(
 /// Starts the run's clock.
 async fn begin(plan: Arc<Plan>, options: Options) -> Result<Execution, Failure> {
     signals::prepared(Execution::new(plan, options)).await?.map_err(|error| match error {
-        StartError::Secret(_) => Failure::plan(error),
+        StartError::Secret(_) | StartError::Memory(_) => Failure::plan(error),
         StartError::Output(_) => Failure::lost(error),
     })
 }

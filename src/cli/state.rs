@@ -1,15 +1,18 @@
-//! The record of a run: begun before anything runs, ended after everything has. Not here: what is kept and where
+//! The record of a run: begun before anything runs, ended after everything has; and what its plan remembers. Not here: what is kept and where
 //! (`history`).
 
 use super::Surroundings;
 use super::exit::Failure;
 use super::view::Sink;
 use crate::history::{
-    Begun, Ended, History, HistoryError, ItemRow, Overlap, Record, Retention, StateFolder, Unusable,
+    Begun, Ended, History, HistoryError, ItemRow, Overlap, PlanMemory, Record, Retention, StateFolder,
+    Unusable,
 };
 use crate::plan::Plan;
 use crate::report::Timeline;
+use crate::run::Memory;
 use jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A run that is recorded, if there is a place for that.
@@ -114,6 +117,22 @@ async fn begin(
     };
     let record = history.begin(&begun, overlap).await?;
     Ok((history, record))
+}
+
+/// What a plan remembers, if a job of it is `incremental`: then a place for it has to be there.
+pub(super) async fn memory(
+    plan: &Plan,
+    surroundings: &Surroundings,
+) -> Result<Option<Arc<dyn Memory>>, Failure> {
+    let Some(job) = plan.jobs.iter().find(|job| job.incremental) else { return Ok(None) };
+    let folder = surroundings.state.as_ref().map_err(|_| {
+        Failure::settings(format!(
+            "job \"{}\": `incremental` remembers what was taken, and there is no home for that\n  (--state-dir names a folder)",
+            job.name
+        ))
+    })?;
+    let memory = PlanMemory::open(&folder.path, owner(plan), file(plan)).await.map_err(Failure::state)?;
+    Ok(Some(Arc::new(memory)))
 }
 
 fn owner(plan: &Plan) -> String {

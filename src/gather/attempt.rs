@@ -3,27 +3,22 @@
 
 use super::call::Ended;
 use super::context::Context;
+use super::finish::{Finished, Finishes};
 use super::outcome::{Panic, Timeout};
 use super::panic::catch;
 use super::policy::Timeouts;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 /// How often in its time an idle attempt is looked at.
 const IDLE_LOOKS: u32 = 4;
 
-/// An attempt that ended.
-pub(super) struct Finished<T, E> {
-    pub(super) slot: u32,
-    pub(super) ran: Ran<T, E>,
-}
-
-/// How it ended.
+/// How an attempt ended.
 pub(super) enum Ran<T, E> {
     Itself(Ended<T, E>),
     TimedOut(Timeout),
@@ -37,19 +32,19 @@ pub(super) struct Teller<T: Send + 'static, E: Send + 'static> {
     slot: u32,
     context: Context,
     /// `None` once it has told.
-    to: Option<UnboundedSender<Finished<T, E>>>,
+    to: Option<Arc<Finishes<T, E>>>,
 }
 
 impl<T: Send + 'static, E: Send + 'static> Teller<T, E> {
-    pub(super) fn new(slot: u32, context: Context, to: UnboundedSender<Finished<T, E>>) -> Self {
+    pub(super) fn new(slot: u32, context: Context, to: Arc<Finishes<T, E>>) -> Self {
         Teller { slot, context, to: Some(to) }
     }
 
     pub(super) fn tell(&mut self, ran: Ran<T, E>) {
         let Some(to) = self.to.take() else { return };
         let finished = Finished { slot: self.slot, ran };
-        // Nobody listens any more if the whole gather was dropped.
-        self.context.when_nothing_blocks(move || drop(to.send(finished)));
+        // Nobody looks at it any more if the whole gather was dropped.
+        self.context.when_nothing_blocks(move || to.push(finished));
     }
 }
 
@@ -149,7 +144,7 @@ impl Idle {
     fn poll(&mut self, context: &Context, cx: &mut TaskContext<'_>) -> Poll<Timeout> {
         while self.look.as_mut().poll(cx).is_ready() {
             let (now, beats) = (Instant::now(), context.progress().beats());
-            if beats != self.beats {
+            if beats != self.beats || context.rests() {
                 (self.beats, self.since) = (beats, now);
             } else if now - self.since >= self.limit {
                 return Poll::Ready(Timeout::Idle(self.limit));

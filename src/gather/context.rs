@@ -4,6 +4,7 @@
 use super::attributes::Attributes;
 use super::builder::Gather;
 use super::call::Call;
+use super::event::Reason;
 use super::intake::Intake;
 use super::listing::BoxFuture;
 use super::outcome::Cause;
@@ -27,10 +28,18 @@ struct Shared {
     cancel: Cancel,
     progress: Progress,
     link: Option<Link>,
+    /// What few attempts need, made when it is first needed.
+    aside: OnceLock<Box<Aside>>,
+}
+
+#[derive(Default)]
+struct Aside {
     blocking: Mutex<Blocking>,
-    /// What was said of it so far.
+    /// What was said of the attempt so far.
     attributes: Mutex<Attributes>,
-    /// Told when a parent that waited for its children may go on.
+    /// It holds no slot and waits, perhaps to have it again.
+    rests: AtomicBool,
+    /// Told when an attempt that held no slot has it again.
     resumed: Notify,
 }
 
@@ -58,9 +67,7 @@ impl Context {
             cancel: Cancel::default(),
             progress: Progress::default(),
             link,
-            blocking: Mutex::default(),
-            attributes: Mutex::default(),
-            resumed: Notify::new(),
+            aside: OnceLock::new(),
         };
         Context { shared: Arc::new(shared) }
     }
@@ -99,7 +106,7 @@ impl Context {
         let Some(link) = self.shared.link.as_ref().filter(|link| link.run.events().is_some()) else { return };
         let mut said = Attributes::default();
         say(&mut said);
-        self.shared.attributes().take_over(said, link.run.clean());
+        self.shared.aside().attributes().take_over(said, link.run.clean());
     }
 
     /// Says that the item's source answered: connected, logged in. Its other items may start from now on. Items of a
@@ -122,6 +129,11 @@ impl Context {
         if let Some(link) = &self.shared.link {
             link.resize(concurrency);
         }
+    }
+
+    /// Whether somebody hears what is said: nobody does outside of a run.
+    pub fn is_heard(&self) -> bool {
+        self.shared.link.is_some()
     }
 
     /// Says something that the user should know and that changes no outcome.
@@ -156,19 +168,43 @@ impl Context {
         })
     }
 
+    /// Waits from now on for something that is no limit, such as a sync, and holds no slot: what runs until
+    /// [`Context::go_on`] or the attempt's end is a wait for this reason, and must be nothing but that.
+    pub fn set_aside(&self, reason: Reason) {
+        self.shared.aside().rests.store(true, Relaxed);
+        if let Some(link) = &self.shared.link {
+            link.run.with(|scheduler| scheduler.set_aside(link.item, reason));
+        }
+    }
+
+    /// Has its slot again, before items that have not started, when this returns.
+    pub async fn go_on(&self) {
+        if let Some(link) = &self.shared.link {
+            link.run.with(|scheduler| scheduler.want_back(link.item));
+            self.shared.aside().resumed.notified().await;
+        }
+        self.shared.aside().rests.store(false, Relaxed);
+    }
+
+    /// Whether it holds no slot at present: then it need not make progress.
+    pub(super) fn rests(&self) -> bool {
+        self.shared.aside.get().is_some_and(|aside| aside.rests.load(Relaxed))
+    }
+
     /// What was said of the attempt.
     pub(super) fn said(&self) -> Attributes {
-        std::mem::take(&mut *self.shared.attributes())
+        self.shared.aside.get().map(|aside| std::mem::take(&mut *aside.attributes())).unwrap_or_default()
     }
 
     /// Lets a parent go on.
     pub(super) fn resume(&self) {
-        self.shared.resumed.notify_one();
+        self.shared.aside().resumed.notify_one();
     }
 
     /// Does this now, or when the attempt's blocking work has come to its end. It is asked to.
     pub(super) fn when_nothing_blocks(&self, then: impl FnOnce() + Send + 'static) {
-        let mut blocking = self.shared.blocking();
+        let Some(aside) = self.shared.aside.get() else { return then() };
+        let mut blocking = aside.blocking();
         if blocking.running == 0 {
             drop(blocking);
             return then();
@@ -180,6 +216,12 @@ impl Context {
 }
 
 impl Shared {
+    fn aside(&self) -> &Aside {
+        self.aside.get_or_init(Box::default)
+    }
+}
+
+impl Aside {
     fn blocking(&self) -> MutexGuard<'_, Blocking> {
         self.blocking.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -194,14 +236,14 @@ struct Working(Context);
 
 impl Working {
     fn new(context: &Context) -> Working {
-        context.shared.blocking().running += 1;
+        context.shared.aside().blocking().running += 1;
         Working(context.clone())
     }
 }
 
 impl Drop for Working {
     fn drop(&mut self) {
-        let mut blocking = self.0.shared.blocking();
+        let mut blocking = self.0.shared.aside().blocking();
         blocking.running -= 1;
         let then = if blocking.running == 0 { blocking.then.take() } else { None };
         drop(blocking);
@@ -220,6 +262,7 @@ struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     fn begin(context: &'a Context, link: &'a Link) -> Waiting<'a> {
+        context.shared.aside().rests.store(true, Relaxed);
         link.run.with(|scheduler| scheduler.suspend(link.item));
         Waiting { context, link, over: false }
     }
@@ -227,13 +270,15 @@ impl<'a> Waiting<'a> {
     async fn end(mut self) {
         self.over = true;
         self.link.run.with(|scheduler| scheduler.want_back(self.link.item));
-        self.context.shared.resumed.notified().await;
+        self.context.shared.aside().resumed.notified().await;
+        self.context.shared.aside().rests.store(false, Relaxed);
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if !self.over {
+            self.context.shared.aside().rests.store(false, Relaxed);
             self.link.run.with(|scheduler| scheduler.want_back(self.link.item));
         }
     }

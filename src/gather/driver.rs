@@ -7,12 +7,13 @@ mod wait;
 #[cfg(test)]
 mod tests;
 
-use super::attempt::{Attempt, Finished, Ran, Teller};
+use super::attempt::{Attempt, Ran, Teller};
 use super::builder::Setup;
 use super::call::{Call, Item};
 use super::context::Context;
 use super::event::{Counts, EventKind};
 use super::event_queue::EventQueue;
+use super::finish::{Finished, Finishes};
 use super::intake::{Intake, REST};
 use super::limit::Needs;
 use super::outcome::{Advice, Cause, Outcome};
@@ -28,7 +29,6 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tracing::Instrument;
 
 /// Ended attempts that are taken up at once, and items that are pulled at once.
@@ -62,9 +62,9 @@ pub(super) struct Driver<I: Intake> {
     rest: u64,
     /// Why the intake ended before its time.
     failure: Option<String>,
-    finished: UnboundedReceiver<Finished<Done<I>, Fail<I>>>,
-    finish: UnboundedSender<Finished<Done<I>, Fail<I>>>,
-    batch: Vec<Finished<Done<I>, Fail<I>>>,
+    finishes: Arc<Finishes<Done<I>, Fail<I>>>,
+    /// Attempts that ended, and are not yet taken up.
+    finished: VecDeque<Finished<Done<I>, Fail<I>>>,
     actions: VecDeque<Action>,
     output: Output<Done<I>, Fail<I>>,
     progress_at: Time,
@@ -98,14 +98,13 @@ impl<I: Intake> Driver<I> {
         let timeouts = settings.timeouts;
         let span = tracing::info_span!(parent: run.span(), "job", name = &*settings.name);
         let job = run.start_job(settings, parent, (number, role, works_for), notify.clone());
-        let (finish, finished) = unbounded_channel();
         Driver {
             events: run.events(),
             run,
             job,
             span,
             timeouts,
-            notify,
+            notify: notify.clone(),
             intake: Some(intake),
             intake_waits: false,
             pulled: Vec::new(),
@@ -117,9 +116,8 @@ impl<I: Intake> Driver<I> {
             submitted: 0,
             rest: 0,
             failure: None,
-            finished,
-            finish,
-            batch: Vec::new(),
+            finishes: Finishes::new(notify),
+            finished: VecDeque::new(),
             actions: VecDeque::new(),
             output,
             progress_at: Duration::ZERO,
@@ -166,13 +164,13 @@ impl<I: Intake> Driver<I> {
 
     /// Takes up the attempts that ended. Runs the caller's hooks, so that no lock may be held.
     fn take_finished(&mut self) -> Vec<Told<Done<I>, Fail<I>>> {
-        while self.batch.len() < BATCH {
-            let Ok(finished) = self.finished.try_recv() else { break };
-            self.batch.push(finished);
+        if self.finished.is_empty() {
+            self.finishes.swap(&mut self.finished);
         }
-        let mut batch = std::mem::take(&mut self.batch);
-        let told = batch.drain(..).map(|finished| self.told(finished)).collect();
-        self.batch = batch;
+        let mut finished = std::mem::take(&mut self.finished);
+        let batch = finished.drain(..finished.len().min(BATCH));
+        let told = batch.map(|finished| self.told(finished)).collect();
+        self.finished = finished;
         told
     }
 
@@ -226,10 +224,14 @@ impl<I: Intake> Driver<I> {
 
     /// Hands out an outcome.
     fn end(&mut self, index: u32, outcome: Outcome<Done<I>, Fail<I>>, timing: Timing) {
-        let Some(slot) = self.slots[index as usize].take() else { return };
+        let place = &mut self.slots[index as usize];
+        let Some(Slot { number, key, .. }) = place else { return };
+        // Not moved out as a whole: it is large.
+        let (number, key) = (*number, key.take());
+        *place = None;
         self.ids[index as usize] = None;
         self.free.push(index);
-        self.output.push(ItemReport { number: slot.number, key: slot.key, outcome, timing });
+        self.output.push(ItemReport { number, key, outcome, timing });
     }
 
     /// Pulls items while there is room. Runs the caller's iterator, so that no lock may be held.
@@ -287,7 +289,8 @@ impl<I: Intake> Driver<I> {
             }
         });
         // What starts or ends makes room for more, and nobody tells of actions that join others.
-        let again = !complete && (stopped || !self.actions.is_empty()) && !self.output.is_behind();
+        let more = !complete && (stopped || !self.actions.is_empty()) && !self.output.is_behind();
+        let again = more || !self.finished.is_empty();
         // The actions that are left are done in this turn, and end what is over.
         Turn { over, again, wake }
     }
@@ -347,11 +350,11 @@ impl<I: Intake> Driver<I> {
     fn start(&mut self, item: ItemId, index: u32, (number, lane, at): (u32, u32, Time)) {
         let link = Link { run: self.run.clone(), job: self.job, item };
         let context = Context::new(number, link);
-        let (timeouts, finish) = (self.timeouts, self.finish.clone());
+        let (timeouts, finishes) = (self.timeouts, self.finishes.clone());
         let slot = self.slot(index);
         slot.told = (0, 0);
         let span = slot.opened(number, lane, at);
-        let mut teller = Teller::new(index, context.clone(), finish);
+        let mut teller = Teller::new(index, context.clone(), finishes);
         match catch(|| slot.call.attempt(context.clone())) {
             Ok(future) => {
                 let task = Attempt::new(future, &timeouts, teller);

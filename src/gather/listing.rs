@@ -5,6 +5,7 @@
 use super::context::Context;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 /// A boxed future, for the few places where a trait object needs one.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -31,4 +32,10 @@ pub trait Listing: Send {
         &'a mut self,
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Page<Self::Entry>, Self::Err>>;
+
+    /// How long there is nothing to be asked for: what takes two looks has time between them, in which the listing holds
+    /// no slot.
+    fn pause(&self) -> Duration {
+        Duration::ZERO
+    }
 }

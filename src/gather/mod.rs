@@ -33,6 +33,7 @@ mod context;
 mod driver;
 mod event;
 mod event_queue;
+mod finish;
 mod info;
 mod intake;
 mod limit;

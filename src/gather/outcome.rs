@@ -157,6 +157,20 @@ pub enum Skip {
     NeedFailed(Arc<str>),
     /// Its key was there before, and the job takes the first of equal keys.
     Duplicate,
+    /// It is there and not to be taken yet: why. A job that has only such items found nothing.
+    NotReady(Arc<str>),
+}
+
+impl Skip {
+    /// Its stable name, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Skip::Unchanged => "unchanged",
+            Skip::NeedFailed(_) => "need_failed",
+            Skip::Duplicate => "duplicate",
+            Skip::NotReady(_) => "not_ready",
+        }
+    }
 }
 
 impl fmt::Display for Skip {
@@ -165,6 +179,7 @@ impl fmt::Display for Skip {
             Skip::Unchanged => f.write_str("unchanged"),
             Skip::NeedFailed(job) => write!(f, "needs {job}, which did not get done"),
             Skip::Duplicate => f.write_str("a duplicate key"),
+            Skip::NotReady(why) => write!(f, "not ready: {why}"),
         }
     }
 }
@@ -195,20 +210,28 @@ pub struct Advice {
     pub after: Option<Duration>,
     /// The failure is the source's (DNS, connect, host key, TLS, login, a lost link), not this item's.
     pub source: bool,
+    /// It got further than the attempts before it, and the next one goes on from there. Retries are counted from it on:
+    /// as long as each attempt brings something, none of them is used up.
+    pub further: bool,
 }
 
 impl Advice {
     /// Trying again would fail again.
-    pub const NEVER: Advice = Advice { again: false, after: None, source: false };
+    pub const NEVER: Advice = Advice { again: false, after: None, source: false, further: false };
     /// Trying again may help, after the policy's own delay.
-    pub const AGAIN: Advice = Advice { again: true, after: None, source: false };
+    pub const AGAIN: Advice = Advice { again: true, after: None, source: false, further: false };
     /// The source is unreachable or the link was lost: its one retry counts for all its items.
-    pub const SOURCE_AGAIN: Advice = Advice { again: true, after: None, source: true };
+    pub const SOURCE_AGAIN: Advice = Advice { again: true, after: None, source: true, further: false };
     /// The source refused (login, host key): it is not tried again in this run, by any item.
-    pub const SOURCE_NEVER: Advice = Advice { again: false, after: None, source: true };
+    pub const SOURCE_NEVER: Advice = Advice { again: false, after: None, source: true, further: false };
 
     /// The same, but no sooner than `delay` from now.
     pub fn after(self, delay: Duration) -> Advice {
         Advice { after: Some(delay), ..self }
+    }
+
+    /// The same of an attempt that got further, if it did.
+    pub fn further(self, further: bool) -> Advice {
+        Advice { further, ..self }
     }
 }

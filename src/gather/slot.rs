@@ -194,7 +194,10 @@ impl<T, E> Hooks<T, E> {
                 }
                 None => Brief::default(),
             },
-            Ran::Itself(Ended::Skipped(why)) => Brief::because(Some(why.to_string())),
+            Ran::Itself(Ended::Skipped(why)) => {
+                let (why, code) = (Some(why.to_string()), Some(why.code().into()));
+                Brief::of(Details { why, code, ..Details::default() })
+            }
             Ran::TimedOut(timeout) => Brief::because(Some(timeout.to_string())),
             Ran::Panicked(panic) => Brief::because(Some(panic.to_string())),
             Ran::Aborted => Brief::default(),

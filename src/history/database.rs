@@ -20,6 +20,7 @@ const TABLE: &str = "_sqlx_migrations";
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "runs", include_str!("../../migrations/sqlite/0001_runs.sql")),
     (2, "locks", include_str!("../../migrations/sqlite/0002_locks.sql")),
+    (3, "memory", include_str!("../../migrations/sqlite/0003_memory.sql")),
 ];
 
 impl History {

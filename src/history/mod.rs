@@ -1,5 +1,5 @@
-//! What is kept of runs on this machine: each run's event log as a file, and a database that knows the runs, their items
-//! and who runs a plan now. A log is readable at any time, also after its process was killed.
+//! What is kept of runs on this machine: each run's event log as a file, and a database that knows the runs, their items,
+//! who runs a plan now, and what plans remember of what they took. A log is readable at any time, also after its process was killed.
 //! Not here: what is in a log (`report::log`), and what a run does (`run`).
 //!
 //! The state folder holds `state.db` and `runs/ID.jsonl`. A run keeps its log file locked while it goes on: that lock
@@ -8,6 +8,7 @@
 mod database;
 mod folder;
 mod lock;
+mod memory;
 mod record;
 mod retention;
 mod runs;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use folder::{StateFolder, Unusable};
 pub use lock::Holder;
+pub use memory::{PastMemory, PlanMemory};
 pub use record::{Record, RecordWriter};
 pub use retention::Retention;
 pub use runs::{Begun, Ended, ITEMS, ItemRow, PastItem, PastRun};

@@ -59,15 +59,13 @@ pub(super) fn standing(dir: &OwnedFd, name: &OsStr) -> Result<Standing, Taken> {
     }
 }
 
-/// Compares a finished file with what stands at its final name: first by size, then by content.
-pub(super) fn compare(dir: &OwnedFd, name: &OsStr, new: &File) -> Result<Change, Taken> {
+/// Compares a finished file of so many bytes with what stands at its final name: first by size, then by content.
+pub(super) fn compare(dir: &OwnedFd, name: &OsStr, new: &File, length: u64) -> Result<Change, Taken> {
     match standing(dir, name)? {
         Standing::Nothing => Ok(Change::New),
         Standing::Symlink => Ok(Change::Changed),
-        Standing::File(old) => match new.metadata().map_err(Taken::By)?.len() {
-            length if length == old => same_bytes(dir, name, new, length),
-            _ => Ok(Change::Changed),
-        },
+        Standing::File(old) if old == length => same_bytes(dir, name, new, length),
+        Standing::File(_) => Ok(Change::Changed),
     }
 }
 

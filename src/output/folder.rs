@@ -4,9 +4,10 @@
 use super::beneath::{self, Blocked, LOOK};
 use super::part::Part;
 use super::path::file_path;
-use super::temp::{Place, Temp};
+use super::resume::Origin;
+use super::temp::{self, Place, Temp};
 use super::{OutputError, shown};
-use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, accessat, fstat, openat};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, accessat, fstat, openat};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -32,6 +33,15 @@ pub(super) struct Dir {
     pub(super) handle: OwnedFd,
     /// It is on a network: whether its disk is full is known only when a file is synced.
     pub(super) remote: bool,
+    /// The file system of the folder that all outputs are under, if it can be synced as a whole.
+    pub(super) whole: Option<Arc<Whole>>,
+}
+
+/// A file system that can be synced as a whole.
+pub(super) struct Whole {
+    /// Opened before anything is written: what can't be written from then on is told by a sync.
+    handle: OwnedFd,
+    pub(super) device: rustix::fs::Dev,
 }
 
 /// A folder beneath that was used lately; the one used last is at the end.
@@ -58,7 +68,8 @@ impl Folder {
         let usable = accessat(CWD, path, Access::WRITE_OK | Access::EXEC_OK, AtFlags::empty());
         let handle = usable.and_then(|()| openat(CWD, path, LOOK, Mode::empty()));
         let handle = handle.map_err(|errno| OutputError::io("write in the output folder", path, errno))?;
-        let root = Arc::new(Dir::new(handle));
+        let whole = Whole::of(&handle).map(Arc::new);
+        let root = Arc::new(Dir::new(handle, whole));
         Ok(Arc::new(Folder { path: path.to_owned(), root, kept: Mutex::default() }))
     }
 
@@ -71,13 +82,13 @@ impl Folder {
     /// the permissions `mode`, or 0666 less umask. A part that another run or item writes is an error. Blocking.
     pub fn part(self: &Arc<Folder>, path: impl AsRef<Path>, mode: Option<u32>) -> Result<Part, OutputError> {
         let path = path.as_ref().to_owned();
-        Ok(Part::new(Late { folder: Arc::clone(self), path, mode }.make()?))
+        Ok(Part::new(Late { folder: Arc::clone(self), path, mode, origin: None }.make()?))
     }
 
     /// The same, but nothing is done on the disk before something is to be written, and so errors come as late. For
     /// thousands of small files, which then are made, written and final in one go. Not blocking.
     pub fn late_part(self: &Arc<Folder>, path: impl AsRef<Path>, mode: Option<u32>) -> Part {
-        Part::late(Late { folder: Arc::clone(self), path: path.as_ref().to_owned(), mode })
+        Part::late(Late { folder: Arc::clone(self), path: path.as_ref().to_owned(), mode, origin: None })
     }
 
     /// Where an output goes: its folder, opened, and its name in it.
@@ -86,7 +97,8 @@ impl Folder {
         let path = file_path(path).map_err(wrong)?;
         let dir = self.dir(path.parent().map_or(OsStr::new(""), Path::as_os_str))?;
         let name = path.file_name().unwrap_or_default().to_owned();
-        Ok(Place { dir, name, path: self.path.join(path) })
+        let depth = path.components().count() - 1;
+        Ok(Place { dir, depth, name, path: self.path.join(path) })
     }
 
     /// The handle of the folder at a checked path beneath.
@@ -99,7 +111,7 @@ impl Folder {
         }
         let handle =
             beneath::open(self.root.handle.as_fd(), path).map_err(|blocked| self.blocked(path, &blocked))?;
-        let dir = Arc::new(Dir::new(handle));
+        let dir = Arc::new(Dir::new(handle, self.root.whole.clone()));
         self.keep(path, &dir);
         Ok(dir)
     }
@@ -144,6 +156,8 @@ pub(super) struct Late {
     folder: Arc<Folder>,
     path: PathBuf,
     mode: Option<u32>,
+    /// Where its bytes come from, if another attempt or run may go on with it.
+    pub(super) origin: Option<Origin>,
 }
 
 impl Late {
@@ -151,7 +165,15 @@ impl Late {
     pub(super) fn make(&self) -> Result<Temp, OutputError> {
         let place = self.folder.place(&self.path)?;
         place.check_target()?;
-        Temp::create(place, self.mode)
+        match self.origin {
+            Some(origin) => Temp::resume(place, self.mode, origin),
+            None => Temp::create(place, self.mode),
+        }
+    }
+
+    /// Whether something is left that may be gone on with.
+    pub(super) fn has_leftover(&self) -> bool {
+        self.folder.place(&self.path).is_ok_and(|place| temp::has_leftover(&place))
     }
 
     /// Puts it there to be made final at once, which looks at the final name.
@@ -172,9 +194,39 @@ impl std::fmt::Debug for Folder {
 }
 
 impl Dir {
-    fn new(handle: OwnedFd) -> Dir {
+    fn new(handle: OwnedFd, whole: Option<Arc<Whole>>) -> Dir {
         let remote = is_remote(&handle);
-        Dir { handle, remote }
+        Dir { handle, remote, whole }
+    }
+}
+
+impl Whole {
+    /// That of a folder. What is on a network is nothing to be synced as a whole.
+    #[cfg(target_os = "linux")]
+    fn of(folder: &OwnedFd) -> Option<Whole> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let handle = openat(folder, c".", flags, Mode::empty()).ok().filter(|handle| !is_remote(handle))?;
+        let device = fstat(&handle).ok()?.st_dev;
+        Some(Whole { handle, device })
+    }
+
+    /// Syncs it. Kernels before 5.8 don't tell what could not be written.
+    #[cfg(target_os = "linux")]
+    pub(super) fn sync(&self) -> Result<(), rustix::io::Errno> {
+        rustix::fs::syncfs(&self.handle)
+    }
+
+    /// Elsewhere there is no such call.
+    #[cfg(not(target_os = "linux"))]
+    fn of(_folder: &OwnedFd) -> Option<Whole> {
+        None
+    }
+
+    /// Elsewhere there is no such call.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn sync(&self) -> Result<(), rustix::io::Errno> {
+        let _ = &self.handle;
+        Err(rustix::io::Errno::NOSYS)
     }
 }
 

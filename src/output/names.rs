@@ -1,6 +1,7 @@
 //! Names from servers and from data, made safe to be one component of a path, and safe to be shown.
 //! Not here: opening what they name (`beneath`).
 
+use super::temp::LONGEST;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -20,13 +21,19 @@ pub enum NameError {
     /// A NUL or another control character.
     #[error("the name \"{0}\" is refused: it holds a control character")]
     Control(String),
+    /// Longer than any file's.
+    #[error("a name of {0} bytes is refused: no file has one that long")]
+    Long(usize),
 }
 
-/// Takes a name that a server gave as one component of a path, byte for byte. Refused: `/ \ NUL . ..`, nothing, and
-/// control characters. Bytes that are not UTF-8 stay.
+/// Takes a name that a server gave as one component of a path, byte for byte. Refused: `/ \ NUL . ..`, nothing,
+/// control characters, and more than 255 bytes. Bytes that are not UTF-8 stay.
 pub fn server_name(name: &[u8]) -> Result<OsString, NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);
+    }
+    if name.len() > LONGEST {
+        return Err(NameError::Long(name.len()));
     }
     if matches!(name, b"." | b"..") {
         return Err(NameError::Dots(shown(OsStr::from_bytes(name))));

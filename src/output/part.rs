@@ -4,17 +4,23 @@
 //! cleared or made final is refused, so that a blocking write which outlived its attempt can't harm the next one.
 //!
 //! A late part is on the disk from the first write on; what it is given whole ([`Part::hold`]) only when it becomes final.
+//!
+//! Dropped, a part is removed. One that knows where its bytes come from ([`Part::resumes`]) is left, if it has any: the next
+//! part of that name and origin, in this run or a later one, goes on with it.
 
 use super::error::OutputError;
 use super::folder::Late;
+use super::resume::Origin;
 use super::temp::Temp;
 use crate::gather::Change;
 use bytes::Bytes;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
 
-/// A temporary file beside its final name: `.NAME.fanout-part`, locked. Removed when dropped.
+/// A temporary file beside its final name: `.NAME.fanout-part`, locked.
 pub struct Part {
     shared: Arc<Shared>,
 }
@@ -31,6 +37,8 @@ struct Shared {
     state: RwLock<State>,
     /// Where `append` goes on.
     end: Mutex<u64>,
+    /// Nobody is to go on with what is in it.
+    forgotten: AtomicBool,
 }
 
 /// Held for reading by each write, for changing by what ends an attempt.
@@ -59,7 +67,7 @@ impl Part {
 
     fn at(stage: Stage) -> Part {
         let state = RwLock::new(State { stage, attempt: 0 });
-        Part { shared: Arc::new(Shared { state, end: Mutex::new(0) }) }
+        Part { shared: Arc::new(Shared { state, end: Mutex::new(0), forgotten: AtomicBool::new(false) }) }
     }
 
     /// Takes all that is to be in it, in order, to be written when it becomes final; gives it back if the part is on the
@@ -72,6 +80,19 @@ impl Part {
             }
             _ => Err(pieces),
         }
+    }
+
+    /// Says where its bytes come from, so that another attempt or run can go on with those that came; nothing if it is on
+    /// the disk already. They are then to be written with `write_at`, each once or more often. Not blocking.
+    pub fn resumes(&mut self, origin: Origin) {
+        if let Stage::Late(late, _) = &mut self.shared.write().stage {
+            late.origin = Some(origin);
+        }
+    }
+
+    /// Says that nobody is to go on with it: it is removed when dropped. Not blocking.
+    pub fn forget(&self) {
+        self.shared.forgotten.store(true, Relaxed);
     }
 
     /// A writer to hand to blocking work. It is of use until the part is cleared, final or dropped.
@@ -89,7 +110,8 @@ impl Part {
                 held.clear();
                 Ok(())
             }
-            _ => state.temp()?.set_len(0),
+            Stage::Made(temp) => temp.clear(),
+            Stage::Ended => Err(ended()),
         }
     }
 
@@ -120,21 +142,44 @@ impl Part {
     /// Gives it its final name, in place of what is there, and the modification time. Waits for writes that are going
     /// on; later ones are refused. Blocking.
     pub fn commit(self, modified: Option<SystemTime>) -> Result<Change, OutputError> {
-        match self.shared.close() {
-            Stage::Made(temp) => temp.finish(modified),
-            Stage::Late(late, held) => filled(late.make_last()?, &held)?.finish(modified),
-            Stage::Ended => Err(ended()),
-        }
+        self.into_temp(modified)?.finish()
+    }
+
+    /// The file, with all that is to be in it and its modification time, to be made final.
+    pub(super) fn into_temp(self, modified: Option<SystemTime>) -> Result<Temp, OutputError> {
+        let mut temp = match self.shared.close() {
+            Stage::Made(temp) => temp,
+            Stage::Late(late, held) => filled(late.make_last()?, &held)?,
+            Stage::Ended => return Err(ended()),
+        };
+        temp.complete(modified)?;
+        Ok(temp)
     }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        drop(self.shared.close());
+        let stage = self.shared.close();
+        if let Stage::Made(mut temp) = stage
+            && self.shared.forgotten.load(Relaxed)
+        {
+            temp.forget();
+        }
     }
 }
 
 impl PartWriter {
+    /// Whether something is left on the disk that may be gone on with.
+    pub fn finds_leftover(&self) -> bool {
+        matches!(&self.shared.read().stage, Stage::Late(late, _) if late.has_leftover())
+    }
+
+    /// What of a part that [`Part::resumes`] is to be written yet, after what is left of its origin was taken over. None
+    /// if it has to be written as a whole.
+    pub fn missing(&self) -> Result<Option<Vec<Range<u64>>>, OutputError> {
+        Ok(self.open()?.temp()?.missing())
+    }
+
     /// Writes all bytes at an offset.
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), OutputError> {
         self.open()?.temp()?.write_at(bytes, offset)

@@ -1,20 +1,22 @@
-//! The temporary file of an output: made, locked, and given its final name or removed.
-//! Not here: who writes into it (`part`) and where it lies (`folder`).
+//! The temporary file of an output: made or taken over, locked, and given its final name, removed or left to be gone on
+//! with. Not here: who writes into it (`part`), where it lies (`folder`), and what is known to be in it (`resume`).
 //!
 //! Who holds the lock of the file that is at the temporary name, and nobody else, may remove or rename it. As a name
 //! may have got another file between opening and locking, the two are compared after locking.
 
+mod leftover;
+
 use super::change;
 use super::error::OutputError;
-use super::folder::Dir;
+use super::folder::{Dir, Whole};
+use super::resume::{Origin, Resume};
 use crate::gather::Change;
-use rustix::fs::{
-    AtFlags, FileType, FlockOperation, Mode, OFlags, flock, fstat, openat, renameat, statat, unlinkat,
-};
+use leftover::Lock;
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::ops::Range;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -31,6 +33,8 @@ const TRIES: usize = 8;
 /// Where an output goes.
 pub(super) struct Place {
     pub(super) dir: Arc<Dir>,
+    /// How many folders that is below the one that outputs are under.
+    pub(super) depth: usize,
     /// Its final name in the folder.
     pub(super) name: OsString,
     /// Its whole path, for messages.
@@ -52,26 +56,19 @@ impl Place {
     }
 }
 
-/// A temporary file that is open, locked and ours. Removed when dropped.
+/// A temporary file that is open, locked and ours. Dropped, it is removed, unless somebody may go on with it.
 pub(super) struct Temp {
     place: Place,
     name: OsString,
     file: File,
+    /// What is in it, if another attempt or run may go on with it.
+    resume: Option<Resume>,
     /// It has its final name.
     finished: bool,
 }
 
-/// Whether a file could be locked.
-#[derive(PartialEq, Eq)]
-enum Lock {
-    Ours,
-    Theirs,
-    /// The file system has no locks.
-    None,
-}
-
 impl Temp {
-    /// Makes it, in place of an unlocked leftover. (To resume a leftover instead, take it over here.)
+    /// Makes it, in place of an unlocked leftover.
     pub(super) fn create(place: Place, mode: Option<u32>) -> Result<Temp, OutputError> {
         let name = temp_name(&place.name);
         let permissions = permissions(mode).ok_or_else(|| place.because("its mode is not within 0777"))?;
@@ -80,19 +77,32 @@ impl Temp {
             let file = match openat(&place.dir.handle, &name, flags, permissions) {
                 Ok(file) => file,
                 Err(Errno::EXIST) => {
-                    remove_leftover(&place, &name)?;
+                    leftover::remove(&place, &name)?;
                     continue;
                 }
                 Err(errno) => return Err(place.failed(errno)),
             };
-            let lock = lock(&file).map_err(|errno| place.failed(errno))?;
-            if lock == Lock::Theirs || !is_at(&place, &name, &file) {
+            let lock = leftover::lock(&file).map_err(|errno| place.failed(errno))?;
+            if lock == Lock::Theirs || !leftover::is_at(&place, &name, &file) {
                 continue;
             }
-            let temp = Temp { place, name, file: file.into(), finished: false };
+            let temp = Temp { place, name, file: file.into(), resume: None, finished: false };
             return temp.with_mode(mode);
         }
-        Err(busy(&place))
+        Err(leftover::busy(&place))
+    }
+
+    /// Takes over a leftover that has bytes of this origin, or else makes it as `create` does; either can be gone on with.
+    pub(super) fn resume(place: Place, mode: Option<u32>, origin: Origin) -> Result<Temp, OutputError> {
+        let (name, origin) = (temp_name(&place.name), origin.with_mode(mode));
+        if let Some(file) = leftover::take(&place, &name)
+            && let Some(resume) = Resume::read(origin, &file)
+        {
+            return Ok(Temp { place, name, file, resume: Some(resume), finished: false });
+        }
+        let mut temp = Temp::create(place, mode)?;
+        temp.resume = Some(Resume::new(origin));
+        Ok(temp)
     }
 
     /// The umask took away what the mode asks for.
@@ -105,7 +115,21 @@ impl Temp {
 
     /// Writes all bytes at an offset.
     pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), OutputError> {
-        self.file.write_all_at(bytes, offset).map_err(|cause| self.place.failed(cause))
+        self.file.write_all_at(bytes, offset).map_err(|cause| self.place.failed(cause))?;
+        if let Some(resume) = &self.resume {
+            resume.wrote(offset..offset + bytes.len() as u64, &self.file);
+        }
+        Ok(())
+    }
+
+    /// What is to be written yet, if that is known.
+    pub(super) fn missing(&self) -> Option<Vec<Range<u64>>> {
+        self.resume.as_ref().map(Resume::missing)
+    }
+
+    /// Nobody is to go on with it.
+    pub(super) fn forget(&mut self) {
+        self.resume = None;
     }
 
     /// Reads up to a buffer's length from an offset; 0 at the end.
@@ -115,14 +139,20 @@ impl Temp {
             .map_err(|cause| OutputError::io("read back", &self.place.path, cause))
     }
 
-    /// Cuts or grows it to a length.
-    pub(super) fn set_len(&self, length: u64) -> Result<(), OutputError> {
+    /// Empties it; nobody is to go on with what was in it.
+    pub(super) fn clear(&mut self) -> Result<(), OutputError> {
+        self.forget();
+        self.set_len(0)
+    }
+
+    fn set_len(&self, length: u64) -> Result<(), OutputError> {
         self.file.set_len(length).map_err(|cause| self.place.failed(cause))
     }
 
-    /// Bytes in it.
+    /// Bytes in it, the records not counted.
     pub(super) fn len(&self) -> Result<u64, OutputError> {
-        self.file.metadata().map(|found| found.len()).map_err(|cause| self.place.failed(cause))
+        let length = self.file.metadata().map_err(|cause| self.place.failed(cause))?.len();
+        Ok(self.resume.as_ref().map_or(length, |resume| length.min(resume.size())))
     }
 
     /// The final path, for messages.
@@ -130,26 +160,67 @@ impl Temp {
         &self.place.path
     }
 
-    /// Gives it its final name, in place of what is there. (`durable` will sync it and its neighbours before the
-    /// rename, and the folder after.)
-    pub(super) fn finish(mut self, modified: Option<SystemTime>) -> Result<Change, OutputError> {
-        if let Some(time) = modified {
-            self.file.set_modified(time).map_err(|cause| self.place.failed(cause))?;
+    /// It is written: nothing is missing. Takes off what stands past its end, and sets when it was written to last.
+    pub(super) fn complete(&mut self, modified: Option<SystemTime>) -> Result<(), OutputError> {
+        let missing: u64 = self.missing().iter().flatten().map(|stretch| stretch.end - stretch.start).sum();
+        if missing > 0 {
+            return Err(self.place.because(&format!("{missing} bytes of it did not come")));
         }
+        if let Some(resume) = self.resume.take() {
+            self.set_len(resume.size())?;
+        }
+        modified.map_or(Ok(()), |time| self.file.set_modified(time)).map_err(|cause| self.place.failed(cause))
+    }
+
+    /// Waits until its bytes are on the disk.
+    pub(super) fn sync(&self) -> Result<(), OutputError> {
+        self.file.sync_data().map_err(|cause| self.place.failed(cause))
+    }
+
+    /// Whether syncing that file system syncs it.
+    pub(super) fn is_in(&self, whole: &Whole) -> bool {
+        fstat(&self.file).is_ok_and(|stat| stat.st_dev == whole.device)
+    }
+
+    /// Its folder, and how many folders that is below the one that outputs are under.
+    pub(super) fn dir(&self) -> (Arc<Dir>, usize) {
+        (Arc::clone(&self.place.dir), self.place.depth)
+    }
+
+    /// How its folder could not be synced.
+    pub(super) fn unsynced(&self) -> impl FnOnce(Errno) -> OutputError + use<> {
+        let path = self.place.path.clone();
+        move |errno| OutputError::io("sync the folder of", &path, errno)
+    }
+
+    /// Gives it its final name, in place of what is there, once it is complete.
+    pub(super) fn finish(self) -> Result<Change, OutputError> {
         if self.place.dir.remote {
-            self.file.sync_data().map_err(|cause| self.place.failed(cause))?;
+            self.sync()?;
         }
-        let Place { dir, name, path } = &self.place;
-        let change = change::compare(&dir.handle, name, &self.file).map_err(|why| why.at(path))?;
+        self.rename()
+    }
+
+    /// The same, with nothing before it.
+    pub(super) fn rename(mut self) -> Result<Change, OutputError> {
+        let Place { dir, name, path, .. } = &self.place;
+        let change =
+            change::compare(&dir.handle, name, &self.file, self.len()?).map_err(|why| why.at(path))?;
         renameat(&dir.handle, &self.name, &dir.handle, name).map_err(|errno| self.place.failed(errno))?;
         self.finished = true;
         Ok(change)
     }
 }
 
+/// Whether something is left that [`Temp::resume`] may find to be gone on with.
+pub(super) fn has_leftover(place: &Place) -> bool {
+    leftover::is_there(place, &temp_name(&place.name))
+}
+
 impl Drop for Temp {
     fn drop(&mut self) {
-        if !self.finished {
+        let is_left = self.finished || self.resume.as_ref().is_some_and(|resume| resume.leave(&self.file));
+        if !is_left {
             // Nobody is left to tell; what can't be removed now is an unlocked leftover for the next run.
             let _ = unlinkat(&self.place.dir.handle, &self.name, AtFlags::empty());
         }
@@ -182,68 +253,6 @@ pub(super) fn fitted(name: &OsStr, room: usize) -> OsString {
     let room = room - hash.len() - 1;
     let cut = (0..=room).rev().find(|at| bytes[*at] & 0xc0 != 0x80).unwrap_or(room);
     OsString::from_vec([&bytes[..cut], b"~", hash.as_bytes()].concat())
-}
-
-/// Removes what a killed run left, unless somebody holds its lock.
-fn remove_leftover(place: &Place, name: &OsStr) -> Result<(), OutputError> {
-    let file = match open_leftover(place, name) {
-        Ok(file) => file,
-        Err(Errno::NOENT) => return Ok(()),
-        Err(Errno::LOOP) => return Err(in_the_way(place, name)),
-        Err(errno) => return Err(place.failed(errno)),
-    };
-    let stat = fstat(&file).map_err(|errno| place.failed(errno))?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(in_the_way(place, name));
-    }
-    match lock(&file).map_err(|errno| place.failed(errno))? {
-        Lock::Theirs => Err(busy(place)),
-        Lock::None => Err(place.because(&format!(
-            "{} is there, and the file system has no locks to tell whether somebody writes it",
-            super::shown(name)
-        ))),
-        Lock::Ours if is_at(place, name, &file) => {
-            match unlinkat(&place.dir.handle, name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => Ok(()),
-                Err(errno) => Err(place.failed(errno)),
-            }
-        }
-        Lock::Ours => Ok(()),
-    }
-}
-
-/// Opens it so that it can be locked: for writing, which NFS asks for, or else for reading.
-fn open_leftover(place: &Place, name: &OsStr) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    match openat(&place.dir.handle, name, OFlags::RDWR | flags, Mode::empty()) {
-        Err(Errno::ACCESS) => openat(&place.dir.handle, name, OFlags::RDONLY | flags, Mode::empty()),
-        other => other,
-    }
-}
-
-/// Takes the lock, if it is free.
-fn lock(file: &OwnedFd) -> Result<Lock, Errno> {
-    match flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Lock::Ours),
-        Err(Errno::WOULDBLOCK) => Ok(Lock::Theirs),
-        Err(Errno::NOSYS | Errno::NOTSUP | Errno::NOLCK) => Ok(Lock::None),
-        Err(errno) => Err(errno),
-    }
-}
-
-/// Whether the file is the one at the name.
-fn is_at(place: &Place, name: &OsStr, file: &OwnedFd) -> bool {
-    let there = statat(&place.dir.handle, name, AtFlags::SYMLINK_NOFOLLOW);
-    let ours = fstat(file);
-    matches!((there, ours), (Ok(there), Ok(ours)) if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino))
-}
-
-fn busy(place: &Place) -> OutputError {
-    place.because("another run or item is writing it")
-}
-
-fn in_the_way(place: &Place, name: &OsStr) -> OutputError {
-    place.because(&format!("{} is in the way and not a file", super::shown(name)))
 }
 
 #[cfg(test)]

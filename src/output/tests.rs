@@ -298,3 +298,34 @@ fn files_and_folders_have_the_permissions_that_the_umask_leaves() {
 }
 
 mod torture;
+
+#[test]
+fn a_group_is_final_at_once_and_one_that_fails_hurts_no_other() {
+    let (_temp, folder) = folder();
+    fs::create_dir(folder.path().join("taken")).unwrap();
+    write_whole(&folder, "old", b"old", None, None).unwrap();
+    write_whole(&folder, "same", b"same", None, None).unwrap();
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let part = |path: &str, bytes: &'static [u8]| {
+        let mut part = folder.late_part(path, None);
+        part.hold(vec![Bytes::from_static(bytes)]).unwrap();
+        (part, Some(time))
+    };
+    let written = folder.part("a/b/c/written", None).unwrap();
+    written.writer().append(b"written").unwrap();
+    let parts = vec![
+        part("a/b/new", b"new"),
+        part("old", b"newer"),
+        part("taken", b"a folder is there"),
+        part("same", b"same"),
+        (written, None),
+    ];
+    let results = commit_durably(parts);
+    let changes: Vec<_> = results.iter().map(|result| result.as_ref().ok().copied()).collect();
+    let expected = [Some(Change::New), Some(Change::Changed), None, Some(Change::Same), Some(Change::New)];
+    assert_eq!(changes, expected);
+    assert_eq!(fs::read(folder.path().join("old")).unwrap(), b"newer");
+    assert_eq!(fs::metadata(folder.path().join("a/b/new")).unwrap().modified().unwrap(), time);
+    let all = ["a", "a/b", "a/b/c", "a/b/c/written", "a/b/new", "old", "same", "taken"];
+    assert_eq!(beneath(folder.path()), all, "no temporary file is left");
+}

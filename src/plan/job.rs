@@ -131,10 +131,49 @@ impl Draft {
                 "`allow_failures` beside `join`: a joined output is there only if every item is in it";
             problems.push(Problem::new(place, message).hint("drop one of them"));
         }
+        problems.extend(self.wrong_increments());
+        problems.extend(self.wrong_after());
         self.common.refuse_secrets(&["output", "for_each", "key"], problems);
         if let Some(each) = self.for_each.as_ref().filter(|_| self.is_right(&["key", "duplicates"])) {
             let wrong = each.check(self.keys.key.as_ref(), self.keys.duplicates, &reading.known.scope);
             problems.extend(wrong.map(|message| Problem::new(self.common.key_span("for_each"), message)));
+        }
+    }
+
+    /// Why it can't leave out what has not changed.
+    fn wrong_increments(&self) -> Option<Problem> {
+        let operation = self.operation.as_ref().filter(|_| self.keys.incremental)?;
+        let wrong = |message: &str, hint: &str| {
+            Some(Problem::new(self.common.key_span("incremental"), message).hint(hint))
+        };
+        if self.output.as_ref().is_some_and(|output| output.join) {
+            return wrong(
+                "`incremental` beside `join`: what is left out would not be in it",
+                "drop one of them",
+            );
+        }
+        if !operation.tells_changes() {
+            return wrong("`incremental`: nothing tells whether its results have changed", "");
+        }
+        None
+    }
+
+    /// Why its results can't be synced, or nothing be done at its source after that.
+    fn wrong_after(&self) -> Option<Problem> {
+        let has_after = self.operation.as_ref().is_some_and(|operation| operation.has_after());
+        let joins = self.output.as_ref().is_some_and(|output| output.join);
+        match (has_after, self.common.has("output")) {
+            (true, false) => Some(Problem::new(
+                self.span.clone(),
+                "`after` in a job without an `output`: what leaves the server has to be kept",
+            )),
+            (true, true) if joins => {
+                Some(Problem::new(self.span.clone(), "`after` beside `join`: an item is not kept by itself"))
+            }
+            (false, false) if self.keys.durable => {
+                Some(Problem::new(self.common.key_span("durable"), "`durable` in a job without an `output`"))
+            }
+            _ => None,
         }
     }
 
@@ -148,6 +187,7 @@ impl Draft {
     pub(super) fn job(self) -> Option<Job> {
         let (source, operation) = (self.source?, self.operation?);
         let named = self.bounds.limit.clone().or_else(|| source.bounds.limit.clone()).unwrap_or_default();
+        let durable = self.keys.durable || operation.has_after();
         Some(Job {
             name: self.name.into(),
             needs: self.needs.into_iter().map(|(need, _)| need).collect(),
@@ -161,6 +201,8 @@ impl Draft {
             allow_failures: self.keys.allow_failures,
             policy: self.keys.policy,
             keep: self.keys.keep.unwrap_or(KEEP),
+            incremental: self.keys.incremental,
+            durable,
             retries: Retries::of(self.bounds.retries, source.bounds.retries),
             timeouts: Timeouts::of(self.bounds.timeout, source.bounds.timeout, source.idle),
             named_limits: named.0,

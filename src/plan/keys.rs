@@ -40,9 +40,14 @@ pub(super) struct JobKeys {
     pub(super) policy: Policy,
     /// The most bytes of results that are kept in memory. Default 1MiB.
     pub(super) keep: Option<Size>,
+    /// Whether what was taken in an earlier run and has not changed since is left out. Default false.
+    pub(super) incremental: bool,
+    /// Whether its outputs outlive a power cut: they are synced before they have their names. Default false, but where
+    /// something is done at the source after that.
+    pub(super) durable: bool,
 }
 
-pub(super) const JOB: [&str; 10] = [
+pub(super) const JOB: [&str; 12] = [
     "source",
     "output",
     "for_each",
@@ -53,10 +58,12 @@ pub(super) const JOB: [&str; 10] = [
     "allow_failures",
     "policy",
     "keep",
+    "incremental",
+    "durable",
 ];
 
 /// Keys of jobs that are not there yet.
-pub(super) const LATER: [&str; 6] = ["when", "until", "wait", "manifest", "incremental", "durable"];
+pub(super) const LATER: [&str; 4] = ["when", "until", "wait", "manifest"];
 /// What a job can expect beside a status: not there yet either.
 pub(super) const EXPECT_LATER: [&str; 6] = ["rows", "json", "header", "time", "bytes", "files"];
 

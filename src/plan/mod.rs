@@ -154,6 +154,10 @@ pub struct Job {
     pub policy: Policy,
     /// The most bytes of results that are kept in memory.
     pub keep: Size,
+    /// Whether what was taken in an earlier run and has not changed since is left out.
+    pub incremental: bool,
+    /// Whether its outputs outlive a power cut.
+    pub durable: bool,
     /// The keys that bound it. Its own limit, if `concurrency` or `rate` is there.
     pub bounds: Bounds,
     /// How failed attempts are repeated: the job's, else the source's, else the default.

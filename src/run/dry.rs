@@ -2,7 +2,7 @@
 //! layer and all; then nothing is asked for and nothing written. Not here: how it is shown (`cli`).
 
 use super::feed::{self, AHEAD};
-use super::item::{ItemCall, Task};
+use super::item::{ItemCall, Task, Wanted};
 use super::job::{self, JobRun};
 use super::outputs::{Outputs, Owner};
 use super::result::{JobReport, RunReport};
@@ -63,8 +63,9 @@ pub struct Forecast {
 impl DryRun {
     /// Gets the secrets, as listings and addresses may need them. Connects to nothing and makes no folder.
     pub async fn new(plan: Arc<Plan>, options: Options) -> Result<DryRun, StartError> {
-        let prepare = move || super::secrets(&plan).map(|globals| (plan, globals));
-        let (plan, globals) = tokio::task::spawn_blocking(prepare).await.expect("prepare does not panic")?;
+        let prepare = move || super::ready(&plan, &options).map(|globals| (plan, options, globals));
+        let (plan, options, globals) =
+            tokio::task::spawn_blocking(prepare).await.expect("prepare does not panic")?;
         Ok(DryRun { shared: Arc::new(Shared::new(plan, options, globals, Outputs::new(None))) })
     }
 
@@ -93,24 +94,31 @@ impl DryRun {
         self.forecast(ends, &counts)
     }
 
-    fn forecast(&self, ends: Vec<Result<(), SourceError>>, counts: &[Counts]) -> Forecast {
+    fn forecast(&self, ends: Vec<Result<(), SourceError>>, counts: &[(Counts, u64)]) -> Forecast {
         let mut all = Counts::default();
         let mut reports = Vec::new();
-        for (index, (end, counts)) in ends.into_iter().zip(counts).enumerate() {
+        for (index, (end, (counts, not_ready))) in ends.into_iter().zip(counts).enumerate() {
             all.merge(counts);
             if self.shared.plan.jobs[index].references.is_empty() {
-                reports.push(Arc::new(self.report(index, end.err(), *counts)));
+                reports.push(Arc::new(self.report(index, end.err(), (*counts, *not_ready))));
             }
         }
         let later = (counts.len() - reports.len()) as u64;
-        let report = RunReport { jobs: reports, counts: all, wall: self.shared.run.elapsed() };
+        let report =
+            RunReport { jobs: reports, counts: all, wall: self.shared.run.elapsed(), remembered: Ok(()) };
         Forecast { report, later }
     }
 
-    fn report(&self, index: usize, error: Option<SourceError>, counts: Counts) -> JobReport {
+    fn report(
+        &self,
+        index: usize,
+        error: Option<SourceError>,
+        (counts, not_ready): (Counts, u64),
+    ) -> JobReport {
         // Whoever stops a dry run by a signal drops it, so that what was cancelled was late.
         let late = error.as_ref().is_some_and(|error| error.code == "cancelled");
         let mut progress = self.shared.progress(index);
+        progress.not_ready = not_ready;
         progress.error = error.map(|error| self.shared.clean(&error.to_string()));
         progress.report(&self.shared.plan.jobs[index], counts, late.then_some(Cause::Deadline))
     }
@@ -124,20 +132,21 @@ async fn find(job: Arc<JobRun>, to: mpsc::Sender<Item<ItemCall>>) -> Result<(), 
     }
 }
 
-/// Tells the items of all jobs and counts them. Blocking.
+/// Tells the items of all jobs and counts them, and those that are not ready. Blocking.
 fn tell_all(
     jobs: &[Arc<JobRun>],
     found: Vec<mpsc::Receiver<Item<ItemCall>>>,
     mut tell: impl FnMut(&Job, Foreseen),
-) -> Vec<Counts> {
+) -> Vec<(Counts, u64)> {
     let mut all = Vec::new();
     for (job, mut items) in jobs.iter().zip(found) {
-        let mut counts = Counts::default();
+        let (mut counts, mut not_ready) = (Counts::default(), 0);
         let after = job.plan().references.clone();
         if !after.is_empty() {
             tell(job.plan(), Foreseen::Later { after });
         }
         while let Some(item) = items.blocking_recv() {
+            not_ready += u64::from(matches!(item.call.task, Task::Nothing(Skip::NotReady(_))));
             let foreseen = foresee(job, item.call);
             counts.submitted += 1;
             counts.add(match foreseen {
@@ -147,23 +156,24 @@ fn tell_all(
             });
             tell(job.plan(), foreseen);
         }
-        all.push(counts);
+        all.push((counts, not_ready));
     }
     all
 }
 
 fn foresee(job: &JobRun, call: ItemCall) -> Foreseen {
     let ItemCall { label, number, task, .. } = call;
-    let (request, place) = match task {
-        Task::Request(request, place) => (request, place),
+    let wanted = match task {
+        Task::Request(wanted) => wanted,
         Task::Broken(error) => return Foreseen::Failed { label, why: job.shared.clean(&error.to_string()) },
-        Task::Duplicate => return Foreseen::Skipped { label, why: Skip::Duplicate.to_string() },
+        Task::Nothing(why) => return Foreseen::Skipped { label, why: why.to_string() },
     };
-    let output = place.map(|place| place.path);
+    let Wanted { request, place, .. } = &*wanted;
+    let output = place.as_ref().map(|place| place.path.clone());
     // Who writes first is not known here, but that only one of two can be is.
     let item = if job::joins(job.plan()) { 0 } else { number };
     let owner = Owner { job: job.number(), item };
-    let claimed = output.as_deref().map_or(Ok(()), |path| job.shared.claim(path, owner));
+    let claimed = output.as_deref().map_or(Ok(()), |path| job.shared.claim(path, owner, &label));
     match claimed {
         Ok(()) => Foreseen::Item { label, target: job.shared.clean(&request.target()), output },
         Err(error) => Foreseen::Failed { label, why: error.to_string() },

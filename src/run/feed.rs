@@ -1,13 +1,14 @@
 //! Where a job's items come from: the job itself, its `for_each`, or a listing; rendered just before they are
 //! submitted, a bounded number ahead. Not here: what an item does (`item`).
 
-use super::item::{ItemCall, Task};
+use super::item::{ItemCall, Taken, Task, Wanted};
 use super::job::JobRun;
 use super::limits::{retries, timeouts};
+use super::memory::Known;
 use super::outputs;
 use crate::gather::{
     BoxFuture, Brought, Call, Cause, Context, DEFAULT_LOOK_AHEAD, Ended, Gather, Intake, Item, ItemReport,
-    Needs, Outcome, Page,
+    Needs, Outcome, Page, Skip,
 };
 use crate::plan::{Input, Inputs};
 use crate::sources::{BoxListing, Entry, SourceError};
@@ -78,8 +79,7 @@ pub(super) async fn feed(job: &Arc<JobRun>, to: &mpsc::Sender<Item<ItemCall>>) -
         let rendering = job.clone();
         let render = move || {
             let batch: Vec<_> = inputs.by_ref().take(BATCH).collect();
-            let items = batch.into_iter().zip(number..).map(|(input, number)| rendering.input(input, number));
-            (items.collect::<Result<Vec<_>, _>>(), inputs)
+            (rendering.inputs(batch, number), inputs)
         };
         let (items, rest) = tokio::task::spawn_blocking(render).await.expect("rendering does not panic");
         inputs = rest;
@@ -111,27 +111,72 @@ async fn inputs(job: &Arc<JobRun>) -> Result<Inputs, SourceError> {
     tokio::task::spawn_blocking(read).await.expect("reading inputs does not panic")
 }
 
+/// What is known of an item before it is rendered.
+struct Found<'a> {
+    entry: Option<&'a Entry>,
+    /// It was taken in an earlier run, and its source still waits for what is to be done after that.
+    taken: Option<Taken>,
+    /// The fingerprint it had when it was taken.
+    unless: Option<String>,
+}
+
 impl JobRun {
-    /// An item of the job itself or of its `for_each`.
-    fn input(
+    /// Items of the job itself or of its `for_each`.
+    fn inputs(
         self: &Arc<Self>,
-        input: Result<Input, String>,
+        batch: Vec<Result<Input, String>>,
         number: u64,
-    ) -> Result<Item<ItemCall>, SourceError> {
-        let input = input.map_err(|message| SourceError::new("for_each", message))?;
+    ) -> Result<Vec<Item<ItemCall>>, SourceError> {
+        let batch: Result<Vec<Input>, String> = batch.into_iter().collect();
+        let batch = batch.map_err(|message| SourceError::new("for_each", message))?;
+        let known = self.recall(batch.iter().map(|input| &*input.key))?;
+        let items = batch.into_iter().zip(known).zip(number..);
+        Ok(items.map(|((input, known), number)| self.input(input, known, number)).collect())
+    }
+
+    fn input(self: &Arc<Self>, input: Input, known: Option<Known>, number: u64) -> Item<ItemCall> {
         let key = self.plan().for_each.is_some().then_some(input.key);
         let scope = if key.is_some() { self.scope.with_item(input.value) } else { self.scope.clone() };
         if input.duplicate {
-            return Ok(self.item(key, number, Needs::none(), Task::Duplicate));
+            return self.item(key, number, Needs::none(), Task::Nothing(Skip::Duplicate));
         }
-        Ok(self.render(key, number, &scope, None))
+        // What is owed at the source follows when it is taken again: only a listing tells that it still lies there.
+        let is_owed = |known: &Known| known.owed && self.plan().operation.has_after();
+        let unless = known.filter(|known| !is_owed(known)).map(|known| known.fingerprint);
+        self.render(key, number, &scope, Found { entry: None, taken: None, unless })
     }
 
-    /// An item that a listing found.
-    fn entry(self: &Arc<Self>, entry: &Entry, number: u64, alone: bool) -> Item<ItemCall> {
-        let scope = self.scope.with_item(entry.value.clone());
+    /// Items that a listing found.
+    fn entries(
+        self: &Arc<Self>,
+        entries: &[Entry],
+        number: u64,
+        alone: bool,
+    ) -> Result<Vec<Item<ItemCall>>, SourceError> {
+        let known = self.recall(entries.iter().map(|entry| &*entry.key))?;
+        let items = entries.iter().zip(known).zip(number..);
+        Ok(items.map(|((entry, known), number)| self.entry(entry, known, number, alone)).collect())
+    }
+
+    fn entry(
+        self: &Arc<Self>,
+        entry: &Entry,
+        known: Option<Known>,
+        number: u64,
+        alone: bool,
+    ) -> Item<ItemCall> {
         let key = (!alone).then(|| entry.key.clone());
-        self.render(key, number, &scope, Some(entry))
+        if let Some(why) = &entry.not_ready {
+            return self.item(key, number, Needs::none(), Task::Nothing(Skip::NotReady(why.clone())));
+        }
+        let known = known.filter(|known| entry.fingerprint.as_ref() == Some(&known.fingerprint));
+        let is_owed = known.as_ref().is_some_and(|known| known.owed) && self.plan().operation.has_after();
+        if known.is_some() && !is_owed {
+            return self.item(key, number, Needs::none(), Task::Nothing(Skip::Unchanged));
+        }
+        let scope = self.scope.with_item(entry.value.clone());
+        let taken = known.map(|known| Taken { brought: None, fingerprint: Some(known.fingerprint) });
+        self.render(key, number, &scope, Found { entry: Some(entry), taken, unless: None })
     }
 
     fn render(
@@ -139,17 +184,20 @@ impl JobRun {
         key: Option<Arc<str>>,
         number: u64,
         scope: &crate::expr::Scope,
-        entry: Option<&Entry>,
+        found: Found<'_>,
     ) -> Item<ItemCall> {
-        let plan = self.plan();
-        let made = plan.operation.request(scope, entry).and_then(|request| {
+        let (plan, entry) = (self.plan(), found.entry);
+        let made = plan.operation.request(scope, entry).and_then(|mut request| {
             let place = outputs::place(plan, scope, entry, key.as_deref())?;
-            Ok((request, place))
+            found.unless.iter().for_each(|fingerprint| request.unless(fingerprint));
+            let key = entry.map(|entry| entry.key.clone()).or_else(|| key.clone()).unwrap_or_default();
+            let taken = found.taken.map_or_else(OnceLock::new, OnceLock::from);
+            Ok(Wanted { request, place, key, taken })
         });
         match made {
-            Ok((request, place)) => {
-                let needs = self.shared.limits.needs(plan, request.host());
-                self.item(key, number, needs, Task::Request(Arc::from(request), place))
+            Ok(wanted) => {
+                let needs = self.shared.limits.needs(plan, wanted.request.host());
+                self.item(key, number, needs, Task::Request(Arc::new(wanted)))
             }
             Err(error) => self.item(key, number, Needs::none(), Task::Broken(error)),
         }
@@ -177,20 +225,17 @@ async fn listed(job: &Arc<JobRun>, to: &mpsc::Sender<Item<ItemCall>>) -> Result<
     let mut number = 0;
     let mut listing = Some(listing);
     while let Some(open) = listing.take() {
+        if !pause(&open, to).await {
+            return Ok(());
+        }
         let (page, rest) = page(job, open).await?;
         listing = rest.filter(|_| page.more);
         let rendering = job.clone();
         let count = page.entries.len() as u64;
         // A path that turns out to be one file is a plain job: its item needs no key.
         let alone = job.plan().operation.may_be_one() && number == 0 && count == 1 && listing.is_none();
-        let render = move || -> Vec<Item<ItemCall>> {
-            page.entries
-                .iter()
-                .zip(number..)
-                .map(|(entry, number)| rendering.entry(entry, number, alone))
-                .collect()
-        };
-        for item in tokio::task::spawn_blocking(render).await.expect("rendering does not panic") {
+        let render = move || rendering.entries(&page.entries, number, alone);
+        for item in tokio::task::spawn_blocking(render).await.expect("rendering does not panic")? {
             if to.send(item).await.is_err() {
                 return Ok(());
             }
@@ -198,6 +243,18 @@ async fn listed(job: &Arc<JobRun>, to: &mpsc::Sender<Item<ItemCall>>) -> Result<
         number += count;
     }
     Ok(())
+}
+
+/// Waits, with nothing in hand, until the listing has something to ask for; false if nobody wants it any more.
+async fn pause(listing: &BoxListing, to: &mpsc::Sender<Item<ItemCall>>) -> bool {
+    let pause = listing.pause();
+    if pause.is_zero() {
+        return true;
+    }
+    tokio::select! {
+        () = tokio::time::sleep(pause) => true,
+        () = to.closed() => false,
+    }
 }
 
 /// One page, as a leaf item of its own: it has its slot only while it is asked for.

@@ -7,9 +7,10 @@ use crate::gather::{Brought, Call, Context, Ended, Skip};
 use crate::output::Part;
 use crate::sources::{Content, Payload, Request, Sink, SourceError};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What an item of a plan does: an attempt is one call of its request.
+#[derive(Clone)]
 pub(super) struct ItemCall {
     pub(super) job: Arc<JobRun>,
     pub(super) label: Arc<str>,
@@ -19,12 +20,31 @@ pub(super) struct ItemCall {
 }
 
 /// What is to be done.
+#[derive(Clone)]
 pub(super) enum Task {
-    Request(Arc<dyn Request>, Option<Place>),
+    Request(Arc<Wanted>),
     /// It could not even be made.
     Broken(SourceError),
-    /// Its key was there before.
-    Duplicate,
+    /// Nothing: why.
+    Nothing(Skip),
+}
+
+/// A request, and what becomes of its result.
+pub(super) struct Wanted {
+    pub(super) request: Box<dyn Request>,
+    pub(super) place: Option<Place>,
+    /// What it is remembered by.
+    pub(super) key: Arc<str>,
+    /// Known once its result is final: what is left to be done is at the source.
+    pub(super) taken: OnceLock<Taken>,
+}
+
+/// What was taken, in this run or an earlier one.
+pub(super) struct Taken {
+    /// What it brought in this run.
+    pub(super) brought: Option<Brought>,
+    /// What tells whether it still lies at the source.
+    pub(super) fingerprint: Option<String>,
 }
 
 /// Where a result goes.
@@ -50,19 +70,12 @@ impl Call for ItemCall {
         &mut self,
         context: Context,
     ) -> impl Future<Output: Into<Ended<Fetched, SourceError>>> + Send + 'static {
-        let job = self.job.clone();
-        let (label, number) = (self.label.clone(), self.number);
-        let task = match &self.task {
-            Task::Request(request, place) => Ok((request.clone(), place.clone())),
-            Task::Broken(error) => Err(Ended::Failed(error.clone())),
-            Task::Duplicate => Err(Ended::Skipped(Skip::Duplicate)),
-        };
+        let call = self.clone();
         async move {
-            let ended = match task {
-                Ok((request, place)) => {
-                    attempt(&job, &label, number, &context, request.as_ref(), place).await
-                }
-                Err(ended) => ended,
+            let ended = match &call.task {
+                Task::Request(wanted) => call.take(wanted, &context).await.unwrap_or_else(Ended::Failed),
+                Task::Broken(error) => Ended::Failed(error.clone()),
+                Task::Nothing(why) => Ended::Skipped(why.clone()),
             };
             if let Ended::Failed(error) = &ended {
                 context.attributes(|said| said.set("error.type", error.code));
@@ -72,98 +85,135 @@ impl Call for ItemCall {
     }
 }
 
-async fn attempt(
-    job: &Arc<JobRun>,
-    label: &Arc<str>,
-    number: u64,
-    context: &Context,
-    request: &dyn Request,
-    place: Option<Place>,
-) -> Ended<Fetched, SourceError> {
-    let late = request.is_cheap() && job.join.is_none();
-    let opened = match &place {
-        Some(place) if late => open_late(job, number, place),
-        place => open(job, number, context, place.as_ref()).await,
-    };
-    let mut sink = match opened {
-        Ok(sink) => sink,
-        Err(error) => return Ended::Failed(error),
-    };
-    match request.call(context, &mut sink).await {
-        Ok(payload) if payload.unchanged => Ended::Skipped(Skip::Unchanged),
-        Ok(payload) => settle(job, label, number, context, sink, payload, place).await.into(),
-        Err(error) => Ended::Failed(error),
+impl ItemCall {
+    /// Carries out the request, makes its result final, and does what is to be done at the source after that: in an
+    /// attempt that follows an error of the last, nothing else.
+    async fn take(
+        &self,
+        wanted: &Wanted,
+        context: &Context,
+    ) -> Result<Ended<Fetched, SourceError>, SourceError> {
+        if let Some(taken) = wanted.taken.get() {
+            return self.after(wanted, taken, context).await;
+        }
+        let mut sink = self.open(wanted, context).await?;
+        let payload = wanted.request.call(context, &mut sink).await?;
+        if payload.unchanged {
+            return Ok(Ended::Skipped(Skip::Unchanged));
+        }
+        if let Some(why) = payload.not_ready {
+            return Ok(Ended::Skipped(Skip::NotReady(why)));
+        }
+        let fetched = self.settle(wanted, context, sink, &payload).await?;
+        let has_after = self.job.plan().operation.has_after();
+        self.job.remember(&wanted.key, payload.fingerprint.as_deref(), has_after).await;
+        if !has_after {
+            return Ok(Ended::Done(fetched));
+        }
+        let taken = Taken { brought: Some(fetched.brought), fingerprint: payload.fingerprint };
+        let taken = wanted.taken.get_or_init(|| taken);
+        context.go_on().await;
+        self.after(wanted, taken, context).await
     }
-}
 
-/// Says where the result goes, which is opened with the first thing to be written.
-fn open_late(job: &JobRun, number: u64, place: &Place) -> Result<Sink, SourceError> {
-    job.shared.claim(&place.path, Owner { job: job.number(), item: number })?;
-    let part = job.shared.outputs.folder()?.late_part(&place.path, place.mode);
-    Ok(Sink::File { part, format: place.format.clone() })
-}
+    /// Does at the source what is to be done there when the result is safe.
+    async fn after(
+        &self,
+        wanted: &Wanted,
+        taken: &Taken,
+        context: &Context,
+    ) -> Result<Ended<Fetched, SourceError>, SourceError> {
+        // Who was asked to stop begins nothing new. The flag was looked at before.
+        if context.cancel().is_set() {
+            return Err(SourceError::new("cancelled", "cancelled before `after`"));
+        }
+        context.phase("after");
+        let result = wanted.request.after(context, taken.fingerprint.as_deref()).await;
+        result.map_err(|error| still_there(wanted, taken, error))?;
+        self.job.remember(&wanted.key, taken.fingerprint.as_deref(), false).await;
+        Ok(match &taken.brought {
+            Some(brought) => Ended::Done(Fetched { brought: brought.clone(), kept: None }),
+            None => Ended::Skipped(Skip::Unchanged),
+        })
+    }
 
-/// Opens where the result goes.
-async fn open(
-    job: &Arc<JobRun>,
-    number: u64,
-    context: &Context,
-    place: Option<&Place>,
-) -> Result<Sink, SourceError> {
-    let Some(Place { path, format, mode }) = place.cloned() else {
-        return Ok(if job.keeps() {
-            Sink::Keep { bytes: Vec::new(), limit: job.keep_left() }
-        } else {
-            Sink::Discard
-        });
-    };
-    let job = job.clone();
-    let part = context.blocking(move |_| -> Result<Part, SourceError> {
-        match &job.join {
-            Some(join) => join.part(number),
-            None => {
-                job.shared.claim(&path, Owner { job: job.number(), item: number })?;
-                job.shared.outputs.folder()?.part(&path, mode).map_err(|error| failed(&error))
+    /// Opens where the result goes; or says so, to be opened with the first thing to be written.
+    async fn open(&self, wanted: &Wanted, context: &Context) -> Result<Sink, SourceError> {
+        let job = &self.job;
+        let Some(Place { path, format, mode }) = wanted.place.clone() else {
+            return Ok(if job.keeps() {
+                Sink::Keep { bytes: Vec::new(), limit: job.keep_left() }
+            } else {
+                Sink::Discard
+            });
+        };
+        let owner = Owner { job: job.number(), item: self.number };
+        if wanted.request.is_cheap() && job.join.is_none() {
+            job.shared.claim(&path, owner, &self.label)?;
+            let part = job.shared.outputs.folder()?.late_part(&path, mode);
+            return Ok(Sink::File { part, format });
+        }
+        let (job, label) = (job.clone(), self.label.clone());
+        let part = context.blocking(move |_| -> Result<Part, SourceError> {
+            match &job.join {
+                Some(join) => join.part(owner.item),
+                None => {
+                    job.shared.claim(&path, owner, &label)?;
+                    job.shared.outputs.folder()?.part(&path, mode).map_err(|error| failed(&error))
+                }
             }
+        });
+        Ok(Sink::File { part: part.await?, format })
+    }
+
+    /// Makes a result final.
+    async fn settle(
+        &self,
+        wanted: &Wanted,
+        context: &Context,
+        sink: Sink,
+        payload: &Payload,
+    ) -> Result<Fetched, SourceError> {
+        // Whoever looked is not aborted but waited for, so that what has its final name is told as done.
+        if context.cancel().is_set() {
+            return Err(SourceError::new("cancelled", "cancelled before its result was final"));
         }
-    });
-    Ok(Sink::File { part: part.await?, format })
+        let mut brought = payload.brought.clone();
+        match sink {
+            Sink::File { part, .. } => {
+                let (job, label, number) = (self.job.clone(), self.label.clone(), self.number);
+                let modified = payload.modified;
+                brought.output = wanted.place.as_ref().map(|place| place.path.display().to_string());
+                if job.plan().durable && job.join.is_none() {
+                    brought.change = Some(job.shared.syncs.commit(context, part, modified).await?);
+                    return Ok(Fetched { brought, kept: None });
+                }
+                brought.change = context
+                    .blocking(move |_| match &job.join {
+                        Some(join) => join.add(number, &label, part).map(|()| None),
+                        None => part.commit(modified).map(Some).map_err(|error| failed(&error)),
+                    })
+                    .await?;
+                Ok(Fetched { brought, kept: None })
+            }
+            Sink::Keep { bytes, .. } => {
+                self.job.keep(bytes.len() as u64)?;
+                // Nothing to print and nothing to refer to: there may be millions of these.
+                let is_nothing = bytes.is_empty() && !self.job.is_used();
+                let kept = (!is_nothing).then(|| (bytes.into(), payload.content == Content::Rows));
+                Ok(Fetched { brought, kept })
+            }
+            Sink::Discard => Ok(Fetched { brought, kept: None }),
+        }
+    }
 }
 
-/// Makes a result final.
-async fn settle(
-    job: &Arc<JobRun>,
-    label: &Arc<str>,
-    number: u64,
-    context: &Context,
-    sink: Sink,
-    payload: Payload,
-    place: Option<Place>,
-) -> Result<Fetched, SourceError> {
-    // Whoever looked is not aborted but waited for, so that what has its final name is told as done.
-    if context.cancel().is_set() {
-        return Err(SourceError::new("cancelled", "cancelled before its result was final"));
-    }
-    let mut brought = payload.brought;
-    match sink {
-        Sink::File { part, .. } => {
-            let (job, label, modified) = (job.clone(), label.clone(), payload.modified);
-            brought.change = context
-                .blocking(move |_| match &job.join {
-                    Some(join) => join.add(number, &label, part).map(|()| None),
-                    None => part.commit(modified).map(Some).map_err(|error| failed(&error)),
-                })
-                .await?;
-            brought.output = place.map(|place| place.path.display().to_string());
-            Ok(Fetched { brought, kept: None })
-        }
-        Sink::Keep { bytes, .. } => {
-            job.keep(bytes.len() as u64)?;
-            // Nothing to print and nothing to refer to: there may be millions of these.
-            let is_nothing = bytes.is_empty() && !job.is_used();
-            let kept = (!is_nothing).then(|| (bytes.into(), payload.content == Content::Rows));
-            Ok(Fetched { brought, kept })
-        }
-        Sink::Discard => Ok(Fetched { brought, kept: None }),
-    }
+/// The error of what was to be done after a result was final, which it is.
+fn still_there(wanted: &Wanted, taken: &Taken, error: SourceError) -> SourceError {
+    let place = wanted.place.as_ref().map(|place| place.path.display().to_string()).unwrap_or_default();
+    let what = match &taken.brought {
+        Some(_) => format!("what was fetched is whole: {place}"),
+        None => "it was fetched in an earlier run".to_owned(),
+    };
+    SourceError { message: format!("{}; {what}", error.message), ..error }
 }

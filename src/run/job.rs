@@ -12,7 +12,7 @@ use crate::gather::{
     Cause, Counts, EventKind, Gather, Item, ItemReport, JobNumber, Outcome, Outcomes, Policy, Role, Skip,
     State,
 };
-use crate::output::{Join, Part};
+use crate::output::{Join, OutputError, Part, commit_durably};
 use crate::plan::{self, Job};
 use crate::sources::SourceError;
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub(super) struct JobRun {
     pub(super) shared: Arc<Shared>,
     pub(super) index: usize,
     pub(super) scope: Scope,
+    /// Where it does its I/O, without credentials.
+    pub(super) target: Arc<str>,
     pub(super) kept_bytes: AtomicU64,
     pub(super) join: Option<Joined>,
     keeps: bool,
@@ -47,10 +49,7 @@ impl Joined {
         self.with(|join| join.skip(item))
     }
 
-    fn with<R>(
-        &self,
-        f: impl FnOnce(&mut Join) -> Result<R, crate::output::OutputError>,
-    ) -> Result<R, SourceError> {
+    fn with<R>(&self, f: impl FnOnce(&mut Join) -> Result<R, OutputError>) -> Result<R, SourceError> {
         let mut join = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let join = join.as_mut().ok_or_else(|| SourceError::new("output", "the joined output is closed"))?;
         f(join).map_err(|error| failed(&error))
@@ -69,14 +68,25 @@ pub(super) fn joins(job: &Job) -> bool {
 impl JobRun {
     /// A job whose items are only found out, before any other has run.
     pub(super) fn dry(shared: &Arc<Shared>, index: usize) -> JobRun {
-        let scope = Scope::new(Arc::new(shared.globals.clone()));
+        JobRun::new(shared, index, shared.globals.clone(), None, false)
+    }
+
+    fn new(
+        shared: &Arc<Shared>,
+        index: usize,
+        globals: Globals,
+        join: Option<Joined>,
+        keeps: bool,
+    ) -> JobRun {
+        let target = shared.plan.jobs[index].source.source.target();
         JobRun {
             shared: shared.clone(),
             index,
-            scope,
+            scope: Scope::new(Arc::new(globals)),
+            target: shared.clean(&target).into(),
             kept_bytes: AtomicU64::new(0),
-            join: None,
-            keeps: false,
+            join,
+            keeps,
         }
     }
 
@@ -148,7 +158,8 @@ async fn wait_for_needs(shared: &Shared, index: usize) -> Result<BTreeMap<String
 fn skip(shared: &Shared, index: usize, need: Arc<str>) -> JobReport {
     let name = shared.plan.jobs[index].name.clone();
     let (job, item) = (index as JobNumber, 0);
-    let why = Skip::NeedFailed(need.clone()).to_string();
+    let skip = Skip::NeedFailed(need.clone());
+    let why = skip.to_string();
     let mut counts = Counts { submitted: 1, ..Counts::default() };
     counts.add(State::Skipped);
     shared.run.emit(EventKind::JobStarted { job, name: name.clone(), role: Role::Items, parent: None });
@@ -158,7 +169,7 @@ fn skip(shared: &Shared, index: usize, need: Arc<str>) -> JobReport {
         item,
         state: State::Skipped,
         why: Some(why.clone()),
-        code: Some("need_failed".into()),
+        code: Some(skip.code().into()),
         waits: Vec::new(),
         brought: crate::gather::Brought::default(),
     });
@@ -171,6 +182,7 @@ fn skip(shared: &Shared, index: usize, need: Arc<str>) -> JobReport {
         used: false,
         kept: Vec::new(),
         checks: 0,
+        not_ready: 0,
         error: None,
     }
 }
@@ -216,8 +228,9 @@ async fn find_items(
     failure: feed::Failure,
 ) -> Option<String> {
     let error = feed::feed(job, &to).await.err()?;
+    let is_state = error.code == "state";
     let error = job.shared.clean(&error.to_string());
-    if !job.plan().operation.lists() {
+    if !job.plan().operation.lists() || is_state {
         let _ = failure.set(error.clone());
     }
     Some(error)
@@ -240,12 +253,13 @@ async fn begin(
     jobs: BTreeMap<String, Arc<JobResult>>,
 ) -> Result<JobRun, SourceError> {
     let plan = &shared.plan.jobs[index];
-    let scope = Scope::new(Arc::new(Globals { jobs, ..shared.globals.clone() }));
+    let globals = Globals { jobs, ..shared.globals.clone() };
+    let scope = Scope::new(Arc::new(globals.clone()));
     let place = if joins(plan) { place(plan, &scope, None, None)? } else { None };
     let join = match place {
         Some(Place { path, mode, .. }) => {
             let folder = shared.outputs.folder()?.clone();
-            shared.claim(&path, Owner { job: index as JobNumber, item: 0 })?;
+            shared.claim(&path, Owner { job: index as JobNumber, item: 0 }, &plan.name)?;
             let open = move || Join::open(&folder, &path, mode).map_err(|error| failed(&error));
             let join = tokio::task::spawn_blocking(open).await.expect("opening does not panic")?;
             Some(Joined(Mutex::new(Some(join))))
@@ -253,7 +267,7 @@ async fn begin(
         None => None,
     };
     let keeps = plan.output.is_none() && (shared.is_used(index) || shared.options.keep_results);
-    Ok(JobRun { shared: shared.clone(), index, scope, kept_bytes: AtomicU64::new(0), join, keeps })
+    Ok(JobRun::new(shared, index, globals, join, keeps))
 }
 
 fn stream(job: &Arc<JobRun>, items: Fed<ItemCall>) -> Outcomes<Fetched, SourceError> {
@@ -288,10 +302,21 @@ fn stream(job: &Arc<JobRun>, items: Fed<ItemCall>) -> Outcomes<Fetched, SourceEr
     gather.stream()
 }
 
+/// Gives a joined output its final name. Blocking.
+fn commit(join: Join, items: u64, durable: bool) -> Result<(), OutputError> {
+    let part = join.finish(items)?;
+    match durable {
+        true => commit_durably(vec![(part, None)]).into_iter().try_for_each(|result| result.map(drop)),
+        false => part.commit(None).map(drop),
+    }
+}
+
 /// What is known of a job as its items end.
 pub(super) struct Progress {
     kept: BTreeMap<u64, Kept>,
     checks: u64,
+    /// Items that were there and not to be taken yet.
+    pub(super) not_ready: u64,
     fail_fast: bool,
     used: bool,
     name: Arc<str>,
@@ -301,12 +326,13 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(job: &Job, used: bool) -> Progress {
         let name = job.name.clone();
-        Progress { kept: BTreeMap::new(), checks: 0, fail_fast: false, used, name, error: None }
+        Progress { kept: BTreeMap::new(), checks: 0, not_ready: 0, fail_fast: false, used, name, error: None }
     }
 
     async fn add(&mut self, job: &Arc<JobRun>, item: ItemReport<Fetched, SourceError>) {
         let key = item.key.unwrap_or_else(|| "".into());
         let good = item.outcome.is_good();
+        self.not_ready += u64::from(matches!(item.outcome, Outcome::Skipped(Skip::NotReady(_))));
         match item.outcome {
             Outcome::Done(Fetched { kept: Some((bytes, rows)), .. }) => {
                 self.kept.insert(item.number, Kept { key: key.clone(), bytes, rows });
@@ -334,7 +360,8 @@ impl Progress {
         let Some(join) = job.join.as_ref().and_then(Joined::take) else { return };
         let items = counts.submitted;
         let whole = counts.lost() == 0 && self.error.is_none();
-        let finish = move || if whole { join.commit(items, None).map(drop) } else { Ok(()) };
+        let durable = job.plan().durable;
+        let finish = move || if whole { commit(join, items, durable) } else { Ok(()) };
         let result = tokio::task::spawn_blocking(finish).await.expect("joining does not panic");
         if let Err(error) = result {
             self.error = Some(error.message);
@@ -342,8 +369,8 @@ impl Progress {
     }
 
     pub(super) fn report(self, job: &Job, counts: Counts, stopped: Option<Cause>) -> JobReport {
-        let items = counts.submitted;
-        let end = if self.error.is_some() || !job.allow_failures.allows(counts.lost(), items) {
+        let items = counts.submitted - self.not_ready;
+        let end = if self.error.is_some() || !job.allow_failures.allows(counts.lost(), counts.submitted) {
             JobEnd::Failed
         } else if items < job.min_items {
             JobEnd::TooFew { items, min_items: job.min_items }
@@ -358,6 +385,7 @@ impl Progress {
             used: self.used,
             kept: self.kept.into_values().collect(),
             checks: self.checks,
+            not_ready: self.not_ready,
             error: self.error,
         }
     }

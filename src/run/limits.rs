@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 /// Files that an item may have open at once: a connection, and what it writes.
 const FILES: u64 = 2;
-/// Files for all else: the log, the record, the runtime, what libraries open for a moment.
-const OTHER_FILES: u64 = 64;
+/// Files for all else: outputs that wait to be synced; the log, the record, the runtime, what libraries open for a moment.
+const OTHER_FILES: u64 = 2 * super::durable::MOST as u64 + 64;
 
 /// How many items at once the process may have files open for.
 pub(super) fn open_files() -> u64 {

@@ -4,11 +4,14 @@
 //! (`report`).
 
 mod dry;
+mod durable;
 mod feed;
+mod groups;
 mod info;
 mod item;
 mod job;
 mod limits;
+mod memory;
 mod outputs;
 mod result;
 
@@ -16,6 +19,7 @@ mod result;
 mod tests;
 
 pub use dry::{DryRun, Forecast, Foreseen};
+pub use memory::{Forgetful, Known, Memory, MemoryError, Remembered};
 pub use result::{Exit, JobEnd, JobReport, RunReport};
 
 use crate::expr::Globals;
@@ -24,9 +28,11 @@ use crate::output::{Folder, OutputError};
 use crate::plan::Plan;
 use crate::secret::Redactor;
 use crate::sources::SourceError;
+use durable::Syncs;
 use jiff::Timestamp;
 use job::Progress;
 use limits::Limits;
+use memory::Notes;
 use outputs::{Outputs, Owner};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -52,6 +58,8 @@ pub struct Options {
     pub events: Option<usize>,
     /// Keep the results of jobs that have no output though no other job refers to them: for stdout or the library.
     pub keep_results: bool,
+    /// What is remembered of items between runs: for jobs that are `incremental`.
+    pub memory: Option<Arc<dyn Memory>>,
     /// Learns every secret, and cleans every text that leaves the run.
     pub redactor: Redactor,
 }
@@ -86,6 +94,7 @@ impl Default for Options {
             fail_fast: false,
             events: None,
             keep_results: true,
+            memory: None,
             redactor: Redactor::process().clone(),
         }
     }
@@ -97,6 +106,9 @@ pub enum StartError {
     /// Secrets could not be had: which, and why.
     #[error("{0}")]
     Secret(String),
+    /// A job is `incremental`, and there is no memory: its name.
+    #[error("job \"{0}\": `incremental` needs a memory of what was taken, and there is none")]
+    Memory(String),
     /// The output folder can't be used.
     #[error("{}", .0.message)]
     Output(OutputError),
@@ -116,6 +128,8 @@ struct Shared {
     began: Timestamp,
     limits: Limits,
     outputs: Outputs,
+    notes: Option<Notes>,
+    syncs: Syncs,
     globals: Globals,
     deadline: Option<Instant>,
     /// The job that must have ended before each one begins: only where one goes after the other.
@@ -155,9 +169,11 @@ impl Execution {
         for source in &shared.plan.sources {
             source.source.close().await;
         }
+        shared.syncs.settled().await;
+        let remembered = shared.remembered().await;
         let mut counts = Counts::default();
         jobs.iter().for_each(|job| counts.merge(&job.counts));
-        let report = RunReport { jobs, counts, wall: shared.run.elapsed() };
+        let report = RunReport { jobs, counts, wall: shared.run.elapsed(), remembered };
         shared.run.emit(EventKind::RunEnded { counts, exit: report.exit().code() });
         if let Some(events) = shared.run.events() {
             events.close();
@@ -170,15 +186,18 @@ impl Execution {
 type Prepared = (Arc<Plan>, Options, Globals, Option<Arc<Folder>>);
 
 fn prepare(plan: Arc<Plan>, options: Options) -> Result<Prepared, StartError> {
-    let globals = secrets(&plan)?;
+    let globals = ready(&plan, &options)?;
     let folder = options.output_dir.as_ref().unwrap_or(&plan.folder);
     let writes = plan.jobs.iter().any(|job| job.output.is_some());
     let folder = writes.then(|| Folder::open(folder)).transpose().map_err(StartError::Output)?;
     Ok((plan, options, globals, folder))
 }
 
-/// What is known before the run, the secrets with it. Blocking.
-fn secrets(plan: &Plan) -> Result<Globals, StartError> {
+/// What is known before the run, the secrets with it; a memory is there if it is needed. Blocking.
+fn ready(plan: &Plan, options: &Options) -> Result<Globals, StartError> {
+    if let Some(job) = plan.jobs.iter().find(|job| job.incremental && options.memory.is_none()) {
+        return Err(StartError::Memory(job.name.to_string()));
+    }
     let secrets = plan.resolve_secrets().map_err(StartError::Secret)?;
     Ok(Globals { secrets, ..plan.globals.clone() })
 }
@@ -218,11 +237,25 @@ impl Shared {
         let (began, run) = (Timestamp::now(), Run::new(&settings));
         run.reserve_jobs(plan.jobs.len() as u32);
         let limits = Limits::new(&plan, &run);
+        let notes = options.memory.clone().map(Notes::new);
         let deadline =
             options.deadline.or(plan.limits.deadline.map(Deadline::After)).and_then(Deadline::instant);
         let ends = plan.jobs.iter().map(|_| watch::Sender::new(None)).collect();
         let before = if options.sequential { one_by_one(&plan) } else { vec![None; plan.jobs.len()] };
-        Shared { plan, options, run, began, limits, outputs, globals, deadline, before, ends }
+        Shared {
+            plan,
+            options,
+            run,
+            began,
+            limits,
+            outputs,
+            notes,
+            syncs: Syncs::new(),
+            globals,
+            deadline,
+            before,
+            ends,
+        }
     }
 
     /// A text without secrets.
@@ -235,12 +268,13 @@ impl Shared {
         self.run.cancel(cause, Stop::CancelRunning);
     }
 
-    /// Claims a final name for an item; an error names the job that has it.
-    fn claim(&self, path: &Path, by: Owner) -> Result<(), SourceError> {
-        self.outputs.claim(path, by).map_err(|owner| {
+    /// Claims a final name for an item; an error names the one that has it, or its job.
+    fn claim(&self, path: &Path, by: Owner, label: &Arc<str>) -> Result<(), SourceError> {
+        self.outputs.claim(path, by, label).map_err(|(owner, label)| {
             let item = if owner.job == by.job { "another item of " } else { "" };
             let job = &self.plan.jobs[owner.job as usize].name;
-            SourceError::new("output", format!("output {} is written by {item}{job} already", path.display()))
+            let who = label.map_or_else(|| format!("{item}{job}"), |label| label.to_string());
+            SourceError::new("output", format!("output {} is written by {who} already", path.display()))
         })
     }
 

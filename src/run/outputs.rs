@@ -24,10 +24,15 @@ pub(super) struct Outputs {
 struct Claims {
     keys: [RandomState; 2],
     owners: HashMap<[u64; 2], Owner>,
+    /// What the first of them are called.
+    labels: HashMap<Owner, Arc<str>>,
 }
 
+/// Items whose labels are kept to name them if another one would write what they do: after that it is said without.
+const MOST_NAMED: usize = 100_000;
+
 /// An item, by its job and its number there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Owner {
     pub(super) job: u32,
     pub(super) item: u64,
@@ -43,12 +48,24 @@ impl Outputs {
         self.folder.as_ref().ok_or_else(|| SourceError::new("output", "this run writes nothing"))
     }
 
-    /// Claims a final name for an item, which may claim it again. An error is the owner that has it.
-    pub(super) fn claim(&self, path: &Path, by: Owner) -> Result<(), Owner> {
+    /// Claims a final name for an item, which may claim it again. An error is the owner that has it, and what it is
+    /// called if that is still known.
+    pub(super) fn claim(
+        &self,
+        path: &Path,
+        by: Owner,
+        label: &Arc<str>,
+    ) -> Result<(), (Owner, Option<Arc<str>>)> {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         let name = [0, 1].map(|key: usize| claims.keys[key].hash_one(path));
         let owner = *claims.owners.entry(name).or_insert(by);
-        if owner == by { Ok(()) } else { Err(owner) }
+        if owner != by {
+            return Err((owner, claims.labels.get(&owner).cloned()));
+        }
+        if claims.labels.len() < MOST_NAMED {
+            claims.labels.insert(by, label.clone());
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a run leaves behind: how each job ended, what was kept, and the exit code.
 
+use super::memory::MemoryError;
 use crate::gather::{Cause, Counts};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,8 @@ pub struct RunReport {
     pub counts: Counts,
     /// How long it took.
     pub wall: Duration,
+    /// Whether all that was taken is remembered for next time.
+    pub remembered: Result<(), MemoryError>,
 }
 
 /// A job that is over.
@@ -30,6 +33,8 @@ pub struct JobReport {
     pub kept: Vec<crate::expr::Kept>,
     /// Lost items whose only fault is a result that was not as expected.
     pub checks: u64,
+    /// Items that were there and not to be taken yet: as good as not there.
+    pub not_ready: u64,
     /// What failed about the job as a whole: its listing, its joined output.
     pub error: Option<String>,
 }
@@ -64,10 +69,17 @@ impl JobReport {
             (Some(error), _) => error.clone(),
             (None, JobEnd::TooFew { items, min_items }) => {
                 let ending = if *items == 1 { "" } else { "s" };
-                format!("{items} item{ending}, and `min_items` asks for {min_items}")
+                let left = match self.not_ready {
+                    0 => String::new(),
+                    left => format!(" beside {left} not ready"),
+                };
+                format!("{items} item{ending}{left}, and `min_items` asks for {min_items}")
             }
             (None, JobEnd::Done) if self.counts.submitted == 0 && self.stopped.is_none() => {
                 "nothing matched".to_owned()
+            }
+            (None, JobEnd::Done) if self.counts.submitted == self.not_ready && self.stopped.is_none() => {
+                format!("nothing matched that is ready: {} left out", self.not_ready)
             }
             _ => return None,
         };

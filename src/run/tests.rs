@@ -40,6 +40,7 @@ fn a_job_without_items_says_so() {
         used: false,
         kept: Vec::new(),
         checks: 0,
+        not_ready: 0,
         error: error.map(str::to_owned),
     };
     let few = report(JobEnd::TooFew { items: 0, min_items: 1 }, 0, None);

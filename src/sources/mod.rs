@@ -154,6 +154,18 @@ pub trait Operation: Send + Sync {
         false
     }
 
+    /// Whether it can be told that an item is what it was last time: by the fingerprints of its listing, or by asking
+    /// ([`Request::unless`]).
+    fn tells_changes(&self) -> bool {
+        false
+    }
+
+    /// Whether there is something to be done at the source once an item's result is final ([`Request::after`], in plans
+    /// the key `after`).
+    fn has_after(&self) -> bool {
+        false
+    }
+
     /// Whether there is a result that can be written or kept.
     fn has_result(&self) -> bool {
         true
@@ -182,6 +194,8 @@ pub struct Entry {
     pub value: serde_json::Value,
     /// What tells whether it changed since last time: size and mtime, an ETag. For the memory.
     pub fingerprint: Option<String>,
+    /// Why it is not to be taken yet, if so: its item is skipped.
+    pub not_ready: Option<Arc<str>>,
     /// For an `output` that is a folder: the path below it. Its components are names from the server, not yet trusted.
     pub path: Option<Vec<Vec<u8>>>,
     /// What the kind itself needs to know of the entry, such as a name's exact bytes.
@@ -198,10 +212,27 @@ pub trait Request: Send + Sync {
     /// What it asks for, in one line without secrets: `GET https://api.example/v1/latest/EUR`.
     fn target(&self) -> String;
 
+    /// Asks for the result only if it is not what it was when it had this fingerprint; then it is said to be
+    /// [`unchanged`](Payload::unchanged).
+    fn unless(&mut self, fingerprint: &str) {
+        let _ = fingerprint;
+    }
+
     /// Whether little is lost if it is carried out and then its output can't be written: then the output is opened only
     /// when there is something to write, which costs less where results are small.
     fn is_cheap(&self) -> bool {
         false
+    }
+
+    /// Does at the source what is to be done once the result is final and outlives a power cut, if what lies there still
+    /// has this fingerprint. Called again after an error that says so, it first looks whether it was done.
+    fn after<'a>(
+        &'a self,
+        context: &'a Context,
+        fingerprint: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        let _ = (context, fingerprint);
+        Box::pin(async { Ok(()) })
     }
 
     /// Carries it out once: streams the result into `sink`, reports phases and progress, and stops when asked.
@@ -244,6 +275,8 @@ pub struct Payload {
     pub modified: Option<std::time::SystemTime>,
     /// Nothing came because nothing changed since the fingerprint that was sent.
     pub unchanged: bool,
+    /// Nothing came because it is not to be taken yet: why.
+    pub not_ready: Option<Arc<str>>,
     /// What to remember for next time.
     pub fingerprint: Option<String>,
     /// What expectations may look at: `status` and the like.

@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt;
 
 mod asked;
 mod config;
+mod jumps;
 
 /// A folder with a home where the server is known, and a folder of it with three files.
 fn begin(sshd: &Sshd) -> (Plan, Served) {
@@ -32,6 +33,11 @@ fn fetch<'a>(plan: &'a Plan, sshd: &Sshd, arguments: &[&str]) -> Fanout<'a> {
     let key = sshd.key("user_ed25519");
     let all = [&["fetch", "-i", key.to_str().unwrap()], arguments].concat();
     alone(plan, &all)
+}
+
+/// The user's file of known hosts.
+fn known(plan: &Plan) -> String {
+    fs::read_to_string(plan.home().join(".ssh/known_hosts")).unwrap()
 }
 
 fn alone<'a>(plan: &'a Plan, arguments: &[&str]) -> Fanout<'a> {

@@ -173,8 +173,8 @@ output = "gone/"
     broken[x]: GET HTTP/thing/1 -> broken/x
     broken[y]: would fail: `item.id` is not defined
     same[/REMOTE/day/a.csv]: SFTP/REMOTE/day/a.csv -> out/7
-    same[/REMOTE/day/a.csv]: would fail: output out/7 is written by another item of same already
-    same[/REMOTE/day/a.csv]: would fail: output out/7 is written by another item of same already
+    same[/REMOTE/day/a.csv]: would fail: output out/7 is written by same[/REMOTE/day/a.csv] already
+    same[/REMOTE/day/a.csv]: would fail: output out/7 is written by same[/REMOTE/day/a.csv] already
     "#);
     ended.complains("fanout: job \"gone\": ").complains("nowhere");
     let few = Plan::new(&format!(

@@ -146,6 +146,27 @@ fn a_changed_host_key_is_refused_and_says_where_the_old_one_stands() {
 }
 
 #[test]
+fn a_new_host_is_accepted_once_by_two_runs_at_once_and_told() {
+    let Some(sshd) = or_skip(Sshd::start(&[])) else { return };
+    let served = sshd.serve();
+    (1..=40).for_each(|n| served.file(&format!("{n}.dat"), "x"));
+    let source = partner(&sshd, &sshd.host, sshd.port) + "accept_new = true\n";
+    let plan = forty_files(&source, &served.remote);
+    let start =
+        |folder| plan.fanout(&["run", "plan.toml", "--overlap", "allow", "--output-dir", folder]).start();
+    let both = ["a", "b"].map(start).map(|running| running.wait());
+    let told = |ended: &Ended| {
+        let words = ended.exits(0).stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        words.contains("unknown host key ssh-ed25519 SHA256:") && words.contains(" accepted, and added to ")
+    };
+    assert_eq!(both.iter().filter(|ended| told(ended)).count(), 1, "{both:#?}");
+    let line = format!("[{}]:{} {}\n", sshd.host, sshd.port, sshd.public("host_ed25519"));
+    let known = std::fs::read_to_string(plan.home().join(".ssh/known_hosts")).unwrap();
+    assert_eq!(known, line);
+    plan.fanout(&["run", "plan.toml"]).run().exits(0).never_says("unknown host key");
+}
+
+#[test]
 fn a_key_file_that_cannot_be_read_is_named_and_nobody_is_asked() {
     let Some(sshd) = or_skip(Sshd::start(&[])) else { return };
     let source = partner(&sshd, &sshd.host, sshd.port).replace("user_ed25519", "user_nobody");

@@ -1,5 +1,6 @@
 //! A folder of 2,000 files by one job, from OpenSSH's server: all bytes; and what is left when the program is stopped or
-//! killed in the middle. Not here: single transfers and what servers do wrong (`sources::sftp`).
+//! killed in the middle. Not here: files that are gone on with (`resume`), single transfers and what servers do wrong
+//! (`sources::sftp`).
 
 use crate::support::plan::Plan;
 use crate::support::proxy::Proxy;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test can't do without fails it")]
 
 mod adhoc;
+mod after;
 mod canary;
 mod check;
 mod compare;
@@ -17,13 +18,16 @@ mod fetch;
 mod full;
 mod history;
 mod html;
+mod incremental;
 mod layers;
 mod mistakes;
 mod otlp;
 mod overlap;
 mod program;
+mod resume;
 mod run;
 mod servers;
 mod stop;
 mod support;
 mod what_if;
+mod which;

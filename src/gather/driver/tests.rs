@@ -1,7 +1,7 @@
 //! What only a driver can get wrong: going on, and building what nobody reads.
 
 use crate::gather::{
-    Advice, Cause, Clean, Context, EventKind, Gather, Item, Limit, Needs, Once, REST, Retries, Run,
+    Advice, Cause, Clean, Context, EventKind, Gather, Item, Limit, Needs, Once, REST, Reason, Retries, Run,
     RunSettings, Stop, Timeouts,
 };
 use std::time::Duration;
@@ -154,4 +154,35 @@ async fn without_a_listener_nothing_is_described_or_cleaned() {
     let report = gather.run().await;
     assert_eq!((report.counts.done, report.counts.failed), (1, 1));
     assert!(run.events().is_none());
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Works for a second, waits aside for a hundred, and works for one more.
+async fn waits_aside(context: Context) -> Result<(), ()> {
+    sleep(SECOND).await;
+    let _ = context.cancel().is_set();
+    context.set_aside(Reason::Sync);
+    sleep(100 * SECOND).await;
+    context.go_on().await;
+    sleep(SECOND).await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_aside_is_neither_in_the_way_nor_idle_nor_lost_when_it_is_asked_to_stop() {
+    let items = (0..5).map(|_| Item::new(waits_aside));
+    let timeouts = Timeouts { idle: Some(5 * SECOND), ..Timeouts::default() };
+    let report = Gather::over(items).concurrency(1).timeouts(timeouts).run().await;
+    assert_eq!(report.counts.done, 5, "waiting is not being idle");
+    assert_eq!(report.wall, 106 * SECOND, "they wait at once, and work one at a time");
+    assert!(report.items.iter().all(|item| item.timing.running() == 2 * SECOND));
+
+    let run = Run::new(&RunSettings { grace: 200 * SECOND, ..RunSettings::default() });
+    let stopping = async {
+        sleep(50 * SECOND).await;
+        run.cancel(&Cause::Asked, Stop::CancelRunning);
+    };
+    let (report, ()) = tokio::join!(Gather::over([Item::new(waits_aside)]).in_run(&run).run(), stopping);
+    assert_eq!(report.counts.done, 1, "it listened, and came to its end");
 }

@@ -1,6 +1,6 @@
 //! How a driver waits: for whatever comes first of all that can give it something to do. Not here: what it does then.
 
-use super::{BATCH, Driver};
+use super::Driver;
 use crate::gather::intake::Intake;
 use crate::gather::scheduler::Time;
 use std::future::{pending, poll_fn};
@@ -10,7 +10,7 @@ use tokio::time::sleep_until;
 impl<I: Intake> Driver<I> {
     /// Waits until there is something to do.
     pub(super) async fn wait(&mut self, wake: Option<Time>) {
-        let Driver { run, notify, finished, batch, intake, output, events, pulled, .. } = self;
+        let Driver { run, notify, intake, output, events, pulled, .. } = self;
         let behind = output.is_behind();
         let full = events.as_ref().filter(|events| events.is_full());
         let running = self.slots.len() > self.free.len();
@@ -19,7 +19,6 @@ impl<I: Intake> Driver<I> {
         let pull = self.intake_waits && !behind && full.is_none();
         let mut over = false;
         tokio::select! {
-            _ = finished.recv_many(batch, BATCH) => {}
             () = notify.notified() => {}
             () = async { sleep_until(run.instant(wake.unwrap_or_default())).await }, if wake.is_some() => {}
             () = output.deliver(), if behind => {}

@@ -23,7 +23,15 @@ impl Scheduler {
                 self.look_at(queue);
             }
             let Some(key) = self.freed.pop() else { break };
+            self.key(key).is_freed = false;
             self.offer(key);
+        }
+    }
+
+    /// Something of a key may be free now: whoever waits for it is looked at, once for all that is given back until then.
+    pub(super) fn frees(&mut self, key: KeyId) {
+        if !std::mem::replace(&mut self.key(key).is_freed, true) {
+            self.freed.push(key);
         }
     }
 
@@ -82,7 +90,7 @@ impl Scheduler {
             Place::Ready(_) => self.ready.remove(id),
             Place::Parked(key) => {
                 self.key(key).parked.remove(id);
-                self.freed.push(key);
+                self.frees(key);
             }
         }
         self.queues[id].place = Place::Idle;
@@ -94,7 +102,7 @@ impl Scheduler {
         if self.favoured == Some(id) {
             self.favoured = None;
             let keys: Vec<KeyId> = self.queues[id].weights.iter().map(|(key, _)| *key).collect();
-            self.freed.extend(keys);
+            keys.into_iter().for_each(|key| self.frees(key));
         }
     }
 
@@ -123,7 +131,7 @@ impl Scheduler {
     pub(super) fn look_again(&mut self, id: QueueId) {
         if let Place::Parked(key) = self.queues[id].place {
             self.key(key).parked.remove(id);
-            self.freed.push(key);
+            self.frees(key);
             self.make_ready(id);
         }
     }
@@ -143,7 +151,7 @@ impl Scheduler {
             Some(queue) => self.key(key).parked.remove(queue),
             None => drop(self.key(key).parked.pop()),
         }
-        self.freed.push(key);
+        self.frees(key);
         self.queues[queue].place = Place::Ready(true);
         self.look_at(queue);
     }
@@ -297,10 +305,27 @@ impl Scheduler {
     }
 
     fn resume(&mut self, item: ItemId, since: Time) {
+        if self.items[item].is_aside() {
+            return self.go_on(item, since);
+        }
         let row = &mut self.items[item];
         row.state = RowState::Running { since };
         let (job, slot) = (row.job, row.slot);
         self.act(job, item, slot, What::Resume);
+    }
+
+    /// An attempt that was set aside goes on, as if it started.
+    fn go_on(&mut self, item: ItemId, since: Time) {
+        let (now, lane) = (self.now, self.lanes.take());
+        let row = &mut self.items[item];
+        row.timing.go_on(lane);
+        row.state = RowState::Running { since: now };
+        let (job, slot, attempt) = (row.job, row.slot, row.timing.attempts());
+        self.act(job, item, slot, What::Resume);
+        if self.is_listening() {
+            self.emit_started(item, since, attempt, lane);
+        }
+        self.items[item].pause = None;
     }
 
     fn start_attempt(&mut self, item: ItemId, since: Time) {
@@ -319,7 +344,7 @@ impl Scheduler {
         if self.is_listening() {
             self.emit_started(item, since, attempt, lane);
         }
-        (self.items[item].paused_since, self.items[item].paused_for_source) = (None, None);
+        self.items[item].pause = None;
     }
 
     fn started_first(&mut self, item: ItemId) {
@@ -346,14 +371,16 @@ impl Scheduler {
             let key = wait.key.0 as usize;
             wait.named(&self.keys[key].name)
         });
-        row.pause(since).into_iter().chain(queue_waits).collect()
+        row.paused(since).into_iter().chain(queue_waits).collect()
     }
 
     /// What an item waited for that ends now, if it does wait.
     pub(super) fn waited(&self, item: ItemId) -> Vec<Wait> {
         match self.items.get(item).map(|row| row.state) {
-            Some(RowState::Queued { since, resuming: false }) => self.waits(item, since),
-            Some(RowState::Pausing { .. }) => self.waits(item, self.now),
+            Some(RowState::Queued { since, resuming }) if !resuming || self.items[item].is_aside() => {
+                self.waits(item, since)
+            }
+            Some(RowState::Pausing { .. } | RowState::Aside { .. }) => self.waits(item, self.now),
             _ => Vec::new(),
         }
     }
@@ -370,7 +397,7 @@ impl Scheduler {
         let weights = std::mem::take(&mut self.queues[id].weights);
         for (key, weight) in &weights {
             self.key(*key).give_back(*weight, item);
-            self.freed.push(*key);
+            self.frees(*key);
         }
         self.queues[id].weights = weights;
     }

@@ -118,8 +118,9 @@ impl Scheduler {
         let (cause, _) = owner.stopped.get_or_insert((Cause::Asked, Stop::CancelRunning)).clone();
         for item in self.items_of(job, |_| true) {
             let ending = self.ending_for(item, &cause, Stop::CancelRunning);
+            let told = self.items[item].is_aside();
             self.take_back(item);
-            if !self.items[item].is_resting() {
+            if !told && !self.items[item].is_resting() {
                 self.emit_attempt_ended(item, &AttemptEnd::Aborted, None, None);
             }
             self.close(item, ending.state(), Brief::because(ending.why()), Vec::new());

@@ -1,8 +1,9 @@
 //! What follows when an attempt ends: an outcome, another attempt later, or a source that is down for all its items.
 
 use super::key::{Gate, GateState};
+use super::row::Pause;
 use super::{Ending, ItemId, JobId, RowState, Scheduler, Time, Timer, Timing, What};
-use crate::gather::event::{Brought, EventKind, Wait};
+use crate::gather::event::{Brought, EventKind, Reason, Wait};
 use crate::gather::outcome::{Advice, Cause, State, Timeout};
 use crate::gather::policy::Stop;
 use std::sync::Arc;
@@ -69,6 +70,8 @@ impl Scheduler {
     /// An attempt ended.
     pub(crate) fn ended(&mut self, item: ItemId, end: AttemptEnd, brief: Brief) -> Verdict {
         let was_probe = self.note_end(item, &end);
+        let waits = if self.is_listening() { self.waited(item) } else { Vec::new() };
+        let told = self.items[item].is_aside();
         self.take_back(item);
         let after = match (&end, self.why_asked(item, &end)) {
             (AttemptEnd::Failed(_) | AttemptEnd::Aborted, Some(cause)) => {
@@ -79,13 +82,13 @@ impl Scheduler {
         };
         match after {
             After::Again(..) if let Some(limit) = self.time_is_up(item) => {
-                self.end_item(item, &end, Some(Ending::TimedOut(Timeout::Total(limit))), brief)
+                self.end_item(item, (&end, told), Some(Ending::TimedOut(Timeout::Total(limit))), brief, waits)
             }
             After::Again(at, source) => {
-                self.pause(item, at, source, &end, brief);
+                self.pause(item, at, source, (&end, told), brief);
                 Verdict::Again
             }
-            After::End(other) => self.end_item(item, &end, other, brief),
+            After::End(other) => self.end_item(item, (&end, told), other, brief, waits),
         }
     }
 
@@ -117,8 +120,11 @@ impl Scheduler {
         let (state, lane) = (self.items[item].state, self.items[item].timing.lane());
         match state {
             RowState::Running { .. } => self.give_back(item),
-            RowState::Suspended { .. } | RowState::Pausing { .. } => {}
+            RowState::Suspended { .. } | RowState::Pausing { .. } | RowState::Aside { .. } => {}
             RowState::Queued { .. } => self.take_out(item),
+        }
+        if self.items[item].is_aside() {
+            return;
         }
         if let RowState::Running { since }
         | RowState::Suspended { since }
@@ -131,10 +137,14 @@ impl Scheduler {
     }
 
     fn after_failure(&mut self, item: ItemId, advice: Advice, was_probe: bool, brief: &Brief) -> After {
+        if advice.further {
+            let row = &mut self.items[item];
+            (row.retries, row.connects) = (0, 0);
+        }
         if let Some(after) = self.source_failed(item, advice, was_probe, brief) {
             return after;
         }
-        if advice.again && self.may_repeat(item) {
+        if advice.again && self.may_repeat(item, advice.further) {
             let retry = self.items[item].retries;
             let retries = self.jobs[self.items[item].job].settings.retries;
             let random = self.random();
@@ -144,14 +154,14 @@ impl Scheduler {
         After::End(None)
     }
 
-    /// Whether an item may be attempted another time; takes the retry from its budgets.
-    fn may_repeat(&mut self, item: ItemId) -> bool {
+    /// Whether an item may be attempted another time; takes the retry from its budgets, unless it got further.
+    fn may_repeat(&mut self, item: ItemId, further: bool) -> bool {
         let row = &mut self.items[item];
         let job = &mut self.jobs[row.job];
         let may = row.can_repeat
             && job.stopped.is_none()
             && row.retries < job.settings.retries.count
-            && job.spend_retry();
+            && (further || job.spend_retry());
         row.retries += u32::from(may);
         may
     }
@@ -164,9 +174,26 @@ impl Scheduler {
         }
     }
 
-    /// A parent's children are over: it waits for its slot before all others of its queue.
+    /// An attempt waits for something that is no limit: it holds nothing meanwhile, and is told as ended.
+    pub(crate) fn set_aside(&mut self, item: ItemId, reason: Reason) {
+        let Some(RowState::Running { .. }) = self.items.get(item).map(|row| row.state) else { return };
+        self.take_back(item);
+        self.emit_attempt_ended(item, &AttemptEnd::Done, None, None);
+        let since = self.now;
+        let row = &mut self.items[item];
+        row.pause = Some(Pause { since, reason, source: None });
+        row.state = RowState::Aside { since };
+    }
+
+    /// A parent's children are over, or what an attempt was set aside for: it waits for its slot before all others of its
+    /// queue.
     pub(crate) fn want_back(&mut self, item: ItemId) {
-        if let Some(RowState::Suspended { since }) = self.items.get(item).map(|row| row.state) {
+        let since = match self.items.get(item).map(|row| row.state) {
+            Some(RowState::Suspended { since }) => Some(since),
+            Some(RowState::Aside { .. }) => Some(self.now),
+            _ => None,
+        };
+        if let Some(since) = since {
             self.items[item].state = RowState::Queued { since, resuming: true };
             self.enqueue(item, true);
             self.look_again(self.items[item].queue);
@@ -174,14 +201,23 @@ impl Scheduler {
     }
 
     /// Puts an item aside until its next attempt.
-    fn pause(&mut self, item: ItemId, at: Time, source: Option<Arc<str>>, end: &AttemptEnd, brief: Brief) {
+    fn pause(
+        &mut self,
+        item: ItemId,
+        at: Time,
+        source: Option<Arc<str>>,
+        (end, told): (&AttemptEnd, bool),
+        brief: Brief,
+    ) {
         let now = self.now;
         let row = &mut self.items[item];
         row.state = RowState::Pausing { since: now };
-        row.paused_since = Some(now);
-        row.paused_for_source = source;
+        let reason = if source.is_some() { Reason::Connect } else { Reason::Retry };
+        row.pause = Some(Pause { since: now, reason, source });
         row.last_error = brief.why().cloned();
-        self.emit_attempt_ended(item, end, brief.details().why, Some(at - now));
+        if !told {
+            self.emit_attempt_ended(item, end, brief.details().why, Some(at - now));
+        }
         self.set_timer(at, Timer::Retry(item));
     }
 
@@ -190,7 +226,7 @@ impl Scheduler {
         let Some(row) = self.items.get_mut(item) else { return };
         if let RowState::Pausing { .. } = row.state {
             row.state = RowState::Queued { since: now, resuming: false };
-            let first = row.paused_for_source.is_some();
+            let first = row.pause.as_ref().is_some_and(|pause| pause.source.is_some());
             self.enqueue(item, first);
         }
     }
@@ -207,13 +243,23 @@ impl Scheduler {
         self.emit(|_| EventKind::AttemptEnded { job, item: number, state, error, retry_in });
     }
 
-    fn end_item(&mut self, item: ItemId, end: &AttemptEnd, other: Option<Ending>, brief: Brief) -> Verdict {
-        self.emit_attempt_ended(item, end, brief.why().cloned(), None);
+    /// Ends an item with its attempt, the end of which may be told already.
+    fn end_item(
+        &mut self,
+        item: ItemId,
+        (end, told): (&AttemptEnd, bool),
+        other: Option<Ending>,
+        brief: Brief,
+        waits: Vec<Wait>,
+    ) -> Verdict {
+        if !told {
+            self.emit_attempt_ended(item, end, brief.why().cloned(), None);
+        }
         let (state, brief) = match &other {
             Some(ending) => (ending.state(), brief.with_why(ending.why())),
             None => (end.state(), brief),
         };
-        let timing = self.close(item, state, brief, Vec::new());
+        let timing = self.close(item, state, brief, waits);
         other.map_or(Verdict::Own(timing), |ending| Verdict::Other(ending, timing))
     }
 

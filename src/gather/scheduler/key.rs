@@ -18,6 +18,8 @@ pub(super) struct Key {
     pub(super) gate: Option<Gate>,
     /// Queues whose head waits for this key.
     pub(super) parked: Turns,
+    /// Something of it may be free, and nobody was looked at since.
+    pub(super) is_freed: bool,
     /// When a timer will look at it again.
     pub(super) wake: Option<Time>,
 }
@@ -70,6 +72,7 @@ impl Key {
                 epoch: 0,
             }),
             parked: Turns::default(),
+            is_freed: false,
             wake: None,
         }
     }

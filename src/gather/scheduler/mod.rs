@@ -214,8 +214,7 @@ impl Scheduler {
             timing: Timing::submitted(self.now),
             epoch: 0,
             saw_up: false,
-            paused_since: None,
-            paused_for_source: None,
+            pause: None,
             last_error: None,
         };
         let item = self.items.insert(row);

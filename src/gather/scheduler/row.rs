@@ -23,11 +23,18 @@ pub(crate) struct Row {
     pub(super) epoch: u32,
     /// Its attempt has seen the source up.
     pub(super) saw_up: bool,
-    /// Since when it paused before its latest start, and for which source if for one.
-    pub(super) paused_since: Option<Time>,
-    pub(super) paused_for_source: Option<Arc<str>>,
+    /// What it waits for, or waited for before it queued, that is no limit.
+    pub(super) pause: Option<Pause>,
     /// The text of its last error, if somebody listens.
     pub(super) last_error: Option<String>,
+}
+
+/// A wait for something that is no limit.
+pub(super) struct Pause {
+    pub(super) since: Time,
+    pub(super) reason: Reason,
+    /// The source that it is for, if it is for one.
+    pub(super) source: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +47,8 @@ pub(super) enum RowState {
     Suspended { since: Time },
     /// Between two attempts, since then.
     Pausing { since: Time },
+    /// Its attempt waits since then, holds nothing, and does not count as running until it goes on.
+    Aside { since: Time },
 }
 
 impl Row {
@@ -48,14 +57,17 @@ impl Row {
         matches!(self.state, RowState::Queued { resuming: false, .. } | RowState::Pausing { .. })
     }
 
-    /// The pause before this attempt, if it was one.
-    pub(super) fn pause(&self, since: Time) -> Option<Wait> {
-        let paused = self.paused_since?;
-        (since > paused).then(|| Wait {
-            reason: if self.paused_for_source.is_some() { Reason::Connect } else { Reason::Retry },
-            limit: self.paused_for_source.clone(),
-            duration: since - paused,
-        })
+    /// Whether its attempt is set aside, or waits to go on after that: it is told as ended.
+    pub(super) fn is_aside(&self) -> bool {
+        let goes_on = matches!(self.state, RowState::Queued { resuming: true, .. }) && self.pause.is_some();
+        goes_on || matches!(self.state, RowState::Aside { .. })
+    }
+
+    /// The pause before it queued at `since`, if there was one.
+    pub(super) fn paused(&self, since: Time) -> Option<Wait> {
+        let Pause { since: paused, reason, source } = self.pause.as_ref()?;
+        let duration = since.saturating_sub(*paused);
+        (!duration.is_zero()).then(|| Wait { reason: *reason, limit: source.clone(), duration })
     }
 }
 

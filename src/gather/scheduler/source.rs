@@ -95,7 +95,7 @@ impl Scheduler {
         let (source, text) = (entry.name.clone(), why.to_string());
         self.emit(|_| EventKind::SourceDown { source, why: text });
         self.end_all_of(key, &Cause::Source(why.clone()));
-        self.freed.push(key);
+        self.frees(key);
         why
     }
 
@@ -109,7 +109,7 @@ impl Scheduler {
             (*state, *failures, *epoch) = (GateState::Up, 0, *epoch + 1);
             let source = self.key(key).name.clone();
             self.emit(|_| EventKind::SourceUp { source });
-            self.freed.push(key);
+            self.frees(key);
             self.changes_times_of(job);
         }
         let current = self.key(key).gate.as_ref().map_or(0, |gate| gate.epoch);
@@ -124,7 +124,7 @@ impl Scheduler {
         let Some(key) = self.queues[row.queue].gate else { return };
         let until = self.after(duration);
         self.key(key).hold(until);
-        self.freed.push(key);
+        self.frees(key);
         self.changes_times_of(job);
         let limit = self.key(key).name.clone();
         self.emit(|_| EventKind::Held { limit, duration });
@@ -136,7 +136,7 @@ impl Scheduler {
         let job = row.job;
         let Some(key) = self.queues[row.queue].gate else { return };
         self.key(key).capacity = concurrency.max(1);
-        self.freed.push(key);
+        self.frees(key);
         self.changes_times_of(job);
         let limit = self.key(key).name.clone();
         self.emit(|_| EventKind::Resized { limit, concurrency });

@@ -83,7 +83,7 @@ impl Scheduler {
             Timer::Key(key) => {
                 if self.keys[key.0 as usize].wake == Some(time) {
                     self.keys[key.0 as usize].wake = None;
-                    self.freed.push(key);
+                    self.frees(key);
                 }
             }
             Timer::Retry(item) => self.retry(item),

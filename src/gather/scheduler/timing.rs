@@ -66,6 +66,11 @@ impl Timing {
         first
     }
 
+    /// An attempt that was set aside goes on.
+    pub(super) fn go_on(&mut self, lane: u32) {
+        self.lane = lane;
+    }
+
     /// An attempt that started then ends.
     pub(super) fn stop(&mut self, since: Time, now: Time) {
         self.running += nanos(now - since);

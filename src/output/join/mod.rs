@@ -20,13 +20,11 @@ mod splice;
 
 use super::temp::{LONGEST, fitted};
 use super::{Folder, OutputError, Part, shown};
-use crate::gather::Change;
 use splice::Splice;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// How many bytes are read at a time.
 const CHUNK: usize = 128 * 1024;
@@ -115,14 +113,14 @@ impl Join {
         self.add(item, &Arc::default(), Brought::Bytes(b""))
     }
 
-    /// Gives the output its final name. An error if it does not hold exactly the items 0 to `items` - 1. Blocking.
-    pub fn commit(mut self, items: u64, modified: Option<SystemTime>) -> Result<Change, OutputError> {
+    /// The output, to be given its final name. An error if it does not hold exactly the items 0 to `items` - 1. Blocking.
+    pub fn finish(mut self, items: u64) -> Result<Part, OutputError> {
         if self.next != items || !self.waiting.is_empty() {
             return Err(self.failed(&format!("item {} of {items} is missing", self.next)));
         }
         self.splice.finish(&mut self.out);
         self.flush()?;
-        self.part.commit(modified)
+        Ok(self.part)
     }
 
     fn add(&mut self, item: u64, label: &Arc<str>, brought: Brought<'_>) -> Result<(), OutputError> {

@@ -31,7 +31,7 @@ fn joined(name: &str, items: &[&str]) -> Result<String, OutputError> {
     for (number, item) in items.iter().enumerate() {
         join.add_bytes(number as u64, &label(number), item.as_bytes())?;
     }
-    join.commit(items.len() as u64, None)?;
+    join.finish(items.len() as u64).and_then(|part| part.commit(None))?;
     Ok(fs::read_to_string(folder.path().join(name)).unwrap())
 }
 
@@ -105,11 +105,23 @@ fn an_item_that_is_missing_or_came_twice_makes_nothing_final() {
     let mut join = open();
     join.add_bytes(1, &label(1), b"later").unwrap();
     assert!(join.add_bytes(1, &label(1), b"again").unwrap_err().message.ends_with("item 1 came twice"));
-    assert!(join.commit(2, None).unwrap_err().message.ends_with("item 0 of 2 is missing"));
+    assert!(
+        join.finish(2)
+            .and_then(|part| part.commit(None))
+            .unwrap_err()
+            .message
+            .ends_with("item 0 of 2 is missing")
+    );
     let mut join = open();
     join.add_bytes(0, &label(0), b"first").unwrap();
     assert!(join.add_bytes(0, &label(0), b"again").is_err());
-    assert!(join.commit(2, None).unwrap_err().message.ends_with("item 1 of 2 is missing"));
+    assert!(
+        join.finish(2)
+            .and_then(|part| part.commit(None))
+            .unwrap_err()
+            .message
+            .ends_with("item 1 of 2 is missing")
+    );
     assert_eq!(names(&folder), Vec::<String>::new());
 }
 
@@ -125,7 +137,7 @@ fn the_spill_is_emptied_when_nothing_waits() {
     assert_eq!(join.spill.as_ref().unwrap().len().unwrap(), 0);
     join.add_bytes(4, &label(4), b"e").unwrap();
     join.skip(3).unwrap();
-    join.commit(5, None).unwrap();
+    join.finish(5).and_then(|part| part.commit(None)).unwrap();
     assert_eq!(fs::read(folder.path().join("all.txt")).unwrap(), b"abce");
     assert_eq!(names(&folder), ["all.txt"]);
 }
@@ -151,7 +163,7 @@ proptest! {
             part.writer().append(&item(number)).unwrap();
             join.add_part(number as u64, &label(number), part).unwrap();
         }
-        join.commit(sizes.len() as u64, None).unwrap();
+        join.finish(sizes.len() as u64).and_then(|part| part.commit(None)).unwrap();
         let whole: Vec<u8> = (0..sizes.len()).flat_map(item).collect();
         prop_assert!(fs::read(folder.path().join("all.bin")).unwrap() == whole);
         prop_assert_eq!(names(&folder), ["all.bin"]);
@@ -206,7 +218,7 @@ fn an_output_may_have_the_longest_name_there_is() {
         let part = join.part(u64::MAX).unwrap();
         join.add_bytes(1, &label(1), b"b").unwrap();
         join.add_part(0, &label(0), part).unwrap();
-        join.commit(2, None).unwrap();
+        join.finish(2).and_then(|part| part.commit(None)).unwrap();
         assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), "b");
     }
 }

@@ -1,6 +1,8 @@
 //! Whole or absent when the process is killed, the disk is full, names are swapped, or others write as well.
 //! Some of it needs a process of its own: this test binary again, with the test `child` and an environment variable.
 
+#![expect(clippy::single_range_in_vec_init, reason = "lists of stretches, of which there may be one")]
+
 use super::*;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -28,6 +30,7 @@ fn the_child() {
     match std::env::var(TASK).unwrap().as_str() {
         "write for ever" => write_for_ever(&folder),
         "hold" => hold(&folder),
+        "go on" => go_on(&folder),
         "too large" => refuse(&folder, "file too large", false),
         "full" => refuse(&folder, "no space left on the device", true),
         task => panic!("unknown task {task}"),
@@ -52,6 +55,37 @@ fn hold(folder: &Arc<Folder>) {
     println!("\nready");
     loop {
         std::thread::park();
+    }
+}
+
+/// A file of 8 MiB of which every byte says where it is.
+fn byte(at: u64) -> u8 {
+    (at % 251) as u8 ^ (at >> 16) as u8
+}
+
+fn resumed(folder: &Arc<Folder>) -> Part {
+    let mut part = folder.late_part("large", None);
+    part.resumes(Origin::new(b"the same", 8 * MIB as u64));
+    part
+}
+
+/// Writes what is missing of it from two ends at once, over and over.
+fn go_on(folder: &Arc<Folder>) {
+    println!("\nready");
+    loop {
+        let part = resumed(folder);
+        let missing = part.writer().missing().unwrap().unwrap();
+        let pieces: Vec<u64> = missing.into_iter().flat_map(|gap| gap.step_by(10_000)).collect();
+        let end = |at: u64| (at + 10_000).min(8 * MIB as u64);
+        let write =
+            |at: u64| part.writer().write_at(&(at..end(at)).map(byte).collect::<Vec<_>>(), at).unwrap();
+        let (front, back) = pieces.split_at(pieces.len() / 2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| front.iter().for_each(|at| write(*at)));
+            back.iter().rev().for_each(|at| write(*at));
+        });
+        part.commit(None).unwrap();
+        println!("\nwhole");
     }
 }
 
@@ -104,6 +138,39 @@ fn a_killed_process_leaves_final_names_whole() {
     }
     assert_eq!(beneath(folder.path()), ["sub", "sub/0", "sub/1", "sub/2", "sub/3", "whole"]);
     drop(temp);
+}
+
+#[test]
+fn what_a_killed_process_claims_to_have_written_is_there() {
+    let (_temp, folder) = folder();
+    let size = 8 * MIB as u64;
+    let (mut partial, mut whole) = (0, 0);
+    for round in 0..40 {
+        let mut process = child("exec", "go on", folder.path()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "ready"));
+        std::thread::sleep(Duration::from_millis(round * 2));
+        process.kill().unwrap();
+        process.wait().unwrap();
+        if let Ok(bytes) = fs::read(folder.path().join("large")) {
+            assert!((0..size).map(byte).eq(bytes), "a final name is whole");
+            whole += 1;
+        }
+        // Who goes on believes what the record says.
+        let part = resumed(&folder);
+        let missing = part.writer().missing().unwrap().unwrap();
+        let (mut at, mut buffer) = (0, vec![0; 8 * MIB]);
+        for gap in missing.iter().cloned().chain([size..size]) {
+            let claimed = &mut buffer[..(gap.start - at) as usize];
+            assert_eq!(part.read_at(claimed, at).unwrap(), claimed.len());
+            assert!((at..gap.start).map(byte).eq(claimed.iter().copied()), "{at}..{}", gap.start);
+            at = gap.end;
+        }
+        partial += usize::from(missing != [0..size] && !missing.is_empty());
+        drop(part);
+    }
+    println!("killed in the middle {partial} times; whole {whole} times");
+    assert!(partial > 0, "it was never killed in the middle");
 }
 
 #[test]

@@ -242,13 +242,13 @@ bad = "y"
 hed = "z"
 "#)), @r#"
     plan.toml:10: job "nap": unknown key `foo`
-      (known: source, output, for_each, key, duplicates, needs, min_items, allow_failures, policy, keep, concurrency, rate, limit, retries, timeout, sleep)
+      (known: source, output, for_each, key, duplicates, needs, min_items, allow_failures, policy, keep, incremental, durable, concurrency, rate, limit, retries, timeout, sleep)
     plan.toml:12: job "nod": unknown key `slep`
       (did you mean `sleep`?)
     plan.toml:13: job "nod": unknown key `jsn`
-      (known: source, output, for_each, key, duplicates, needs, min_items, allow_failures, policy, keep, concurrency, rate, limit, retries, timeout, sleep)
+      (known: source, output, for_each, key, duplicates, needs, min_items, allow_failures, policy, keep, incremental, durable, concurrency, rate, limit, retries, timeout, sleep)
     plan.toml:17: job "a": unknown key `bad`
-      (known: source, output, for_each, key, duplicates, needs, min_items, allow_failures, policy, keep, concurrency, rate, limit, retries, timeout, get, head, post, put, patch, delete, params, headers, json, form, body, expect, max_bytes)
+      (known: source, output, for_each, key, duplicates, needs, min_items, allow_failures, policy, keep, incremental, durable, concurrency, rate, limit, retries, timeout, get, head, post, put, patch, delete, params, headers, json, form, body, expect, max_bytes)
     plan.toml:18: job "a": unknown key `hed`
       (did you mean `head`?)
     "#);

@@ -168,7 +168,7 @@ impl Timeline {
         if item.end.is_some() || item.running().is_some() {
             return;
         }
-        let retried = item.tries() > 0;
+        let retried = item.is_to_retry();
         item.start(attempt);
         self.lanes = self.lanes.max(lane.saturating_add(1));
         self.active.insert((job, number));
@@ -204,14 +204,14 @@ impl Timeline {
         if !self.active.remove(&(job, number)) {
             return;
         }
-        let at = end.at;
+        let (at, is_done) = (end.at, end.state == State::Done);
         self.during(job, number, |attempt| attempt.end = Some(end));
         self.running.down(at);
         self.job(job).running -= 1;
         let source = self.source(job);
         source.running.down(at);
         source.waiting.up(at);
-        source.retrying += 1;
+        source.retrying += u64::from(!is_done);
     }
 
     fn item_ended(&mut self, job: JobNumber, number: ItemNumber, end: End) {
@@ -225,7 +225,7 @@ impl Timeline {
         }
         let item = self.touch(job, number);
         item.end = Some(end.clone());
-        let (item, retried) = (item.clone(), item.tries() > 0);
+        let (item, retried) = (item.clone(), item.is_to_retry());
         let source = self.source(job);
         if let Some(last) = item.attempts.last() {
             let more = end.brought.bytes.saturating_sub(last.bytes);

@@ -118,6 +118,12 @@ impl Item {
         self.attempts.last().map_or(0, |attempt| attempt.number)
     }
 
+    /// Whether its last attempt ended and it is to be tried again. One that is done waits for something else.
+    pub(super) fn is_to_retry(&self) -> bool {
+        let end = self.attempts.last().and_then(|attempt| attempt.end.as_ref());
+        end.is_some_and(|end| end.state != State::Done)
+    }
+
     /// Whether it waits for its first attempt or its next one.
     pub fn waits(&self) -> bool {
         self.end.is_none() && self.running().is_none()

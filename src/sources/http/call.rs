@@ -11,8 +11,8 @@ use super::redirect::Hop;
 use crate::gather::{BoxFuture, Brought, Context};
 use crate::sources::{Content, Payload, Request, Sink, SourceError};
 use bytes::Bytes;
-use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, Response};
+use reqwest::header::{HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use reqwest::{Client, Method, Response, StatusCode};
 use std::sync::Arc;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -29,6 +29,8 @@ pub(super) struct Call {
     pub host: Option<String>,
     /// Headers; those that a secret went into are marked as sensitive.
     pub headers: HeaderMap,
+    /// Whether the answer may be that nothing has changed.
+    pub conditional: bool,
     /// What is sent along.
     pub body: Option<Bytes>,
     /// Whether a secret went into the body.
@@ -52,6 +54,18 @@ impl Request for Call {
         format!("{} {}", self.method, self.address.shown)
     }
 
+    fn unless(&mut self, fingerprint: &str) {
+        let Ok(value) = HeaderValue::from_str(fingerprint) else { return };
+        // What the plan says itself stands.
+        let has_own =
+            self.headers.contains_key(IF_NONE_MATCH) || self.headers.contains_key(IF_MODIFIED_SINCE);
+        if !has_own && matches!(self.method, Method::GET | Method::HEAD) {
+            let name = if fingerprint.ends_with('"') { IF_NONE_MATCH } else { IF_MODIFIED_SINCE };
+            self.headers.insert(name, value);
+            self.conditional = true;
+        }
+    }
+
     fn call<'a>(
         &'a self,
         context: &'a Context,
@@ -68,6 +82,9 @@ impl Call {
         let (hop, response) = self.follow(client, context).await?;
         let host = address::host(&hop.url);
         let sent = self.sent(&hop, &host);
+        if self.conditional && response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(Payload { unchanged: true, ..Payload::default() });
+        }
         if !self.expected.has(response.status()) {
             let error = answer::unexpected(response, context, &sent, &self.concealed, &self.expected);
             return Err(unless_cancelled(context, error).await?);

@@ -142,6 +142,7 @@ impl HttpOperation {
             host: (!home).then(|| address::host(&address.url)),
             address,
             headers,
+            conditional: false,
             body_is_secret: body.as_ref().is_some_and(|body| body.secret),
             body: body.map(|body| body.bytes),
             expected: self.expected.clone(),
@@ -173,6 +174,10 @@ impl HttpOperation {
 impl Operation for HttpOperation {
     fn changes(&self) -> bool {
         !matches!(self.method, Method::GET | Method::HEAD)
+    }
+
+    fn tells_changes(&self) -> bool {
+        !self.changes()
     }
 
     fn request(&self, scope: &Scope, _entry: Option<&Entry>) -> Result<Box<dyn Request>, SourceError> {

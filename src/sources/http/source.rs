@@ -84,6 +84,7 @@ impl Common {
             address,
             host: None,
             headers: HeaderMap::new(),
+            conditional: false,
             body: None,
             body_is_secret: false,
             expected: Expected(vec![100..=999]),

@@ -125,6 +125,7 @@ fn call(method: Method, url: &str) -> Call {
         address: Address::new(url, false).unwrap(),
         host: None,
         headers: HeaderMap::new(),
+        conditional: false,
         body: None,
         body_is_secret: false,
         expected: Expected::default(),

@@ -47,12 +47,20 @@ pub(super) enum Request<'a> {
     Fstat(&'a [u8]),
     /// The attributes of what a path leads to.
     Stat(&'a [u8]),
+    /// The path of what a path leads to, without symlinks.
+    Realpath(&'a [u8]),
     /// The attributes of a path itself: a symlink's own.
     Lstat(&'a [u8]),
     /// Open a folder to list it.
     Opendir(&'a [u8]),
     /// The next names of an open folder.
     Readdir(&'a [u8]),
+    /// Delete a file, or a symlink itself.
+    Remove(&'a [u8]),
+    /// Make a folder.
+    Mkdir(&'a [u8]),
+    /// Give a file another path, where there must be nothing.
+    Rename { from: &'a [u8], to: &'a [u8] },
     /// How much the server bears: `limits@openssh.com`.
     Limits,
 }
@@ -87,7 +95,11 @@ impl Request<'_> {
             Request::Fstat(_) => 8,
             Request::Opendir(_) => 11,
             Request::Readdir(_) => 12,
+            Request::Remove(_) => 13,
+            Request::Mkdir(_) => 14,
+            Request::Realpath(_) => 16,
             Request::Stat(_) => 17,
+            Request::Rename { .. } => 18,
             Request::Limits => 200,
         }
     }
@@ -106,11 +118,21 @@ impl Request<'_> {
                 out.extend(offset.to_be_bytes());
                 out.extend(len.to_be_bytes());
             }
+            Request::Mkdir(path) => {
+                string(out, path);
+                out.extend(0u32.to_be_bytes());
+            }
+            Request::Rename { from, to } => {
+                string(out, from);
+                string(out, to);
+            }
             Request::Close(text)
+            | Request::Remove(text)
             | Request::Fstat(text)
             | Request::Stat(text)
             | Request::Lstat(text)
             | Request::Opendir(text)
+            | Request::Realpath(text)
             | Request::Readdir(text) => string(out, text),
         }
     }
@@ -147,6 +169,22 @@ pub(super) struct Data {
     pub(super) pieces: Vec<Bytes>,
     /// Their length together.
     pub(super) len: usize,
+}
+
+impl Data {
+    /// Drops what is beyond so many bytes.
+    pub(super) fn truncate(&mut self, len: usize) {
+        while self.len > len
+            && let Some(mut last) = self.pieces.pop()
+        {
+            let before = self.len - last.len();
+            self.len = before.max(len);
+            last.truncate(self.len - before);
+            if !last.is_empty() {
+                self.pieces.push(last);
+            }
+        }
+    }
 }
 
 /// One name in a folder.

@@ -1,21 +1,23 @@
-//! Reading what a source's settings name: keys, passwords, files of known hosts. Blocking, once a run, before the first
-//! connection. Not here: what is done with it (`auth`, `connect`).
+//! Reading what a source's settings name: keys, passwords, files of known hosts, for the server and each jump host on the
+//! way to it. Blocking, once a run, before the first connection. Not here: what is done with it (`auth`, `trust`).
 
 use super::auth::{Asked, Method};
-use super::connect::{Credentials, Target};
+use super::connect::{Credentials, Hop, Target};
 use super::given::Given;
 use super::identity::Openers;
-use super::known_hosts::KnownHosts;
-use super::settings::{Pins, Settings, local_user};
-use super::ssh_config::Strict;
+use super::known_hosts::record::LARGEST;
+use super::known_hosts::{KnownHosts, Name};
+use super::settings::{Settings, Texts, local_user};
+use super::ssh_config::{Found, Strict};
+use super::trust::Trust;
 use crate::expr::Scope;
 use crate::gather::Advice;
-use crate::secret::located;
-use crate::sources::{Asking, SourceError};
+use crate::secret::{SecretRef, located};
+use crate::sources::SourceError;
 use russh::keys::decode_secret_key;
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 use tokio::sync::OnceCell;
 
 /// The files that OpenSSH reads, the user's first: that is where a new key belongs.
@@ -23,8 +25,37 @@ const KNOWN_HOSTS: [&str; 2] = ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"];
 const MACHINE_KNOWN_HOSTS: [&str; 2] = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
 /// The keys that OpenSSH tries, where nothing else is said.
 const USUAL_KEYS: [&str; 3] = ["~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"];
-/// The largest key file or file of known hosts that is read.
-const LARGEST: u64 = 16 << 20;
+
+/// What a plan says of getting into one server.
+#[derive(Clone, Copy)]
+pub(super) struct Access<'a> {
+    /// Who logs in.
+    pub(super) user: Option<&'a Given>,
+    /// A private key.
+    pub(super) key: Option<&'a Given>,
+    /// What opens the key.
+    pub(super) passphrase: Option<&'a SecretRef>,
+    /// The user's password.
+    pub(super) password: Option<&'a SecretRef>,
+    /// Whether the agent is asked.
+    pub(super) agent: Option<bool>,
+    /// Files of known hosts.
+    pub(super) known_hosts: Option<&'a Texts>,
+    /// Fingerprints.
+    pub(super) host_key: Option<&'a Texts>,
+    /// The name in the files of known hosts.
+    pub(super) alias: Option<&'a str>,
+    /// Whether the key of an unknown host is accepted.
+    pub(super) accept_new: Option<bool>,
+    /// What the OpenSSH configuration says, for what the plan does not.
+    pub(super) found: &'a Found,
+}
+
+impl Access<'_> {
+    fn accepts_new(&self) -> bool {
+        self.accept_new.unwrap_or(matches!(self.found.strict, Some(Strict::AcceptNew | Strict::No)))
+    }
+}
 
 /// Reads it all.
 pub(super) fn read(
@@ -32,61 +63,68 @@ pub(super) fn read(
     target: &Target,
     scope: &Scope,
     folder: &Path,
-    asking: Option<&Asking>,
 ) -> Result<Credentials, SourceError> {
-    let reading = Reading { settings, scope, folder, asking };
-    let wrong = |code: &'static str| {
-        move |why: String| {
-            SourceError::new(code, format!("{}: {why}", target.name)).advice(Advice::SOURCE_NEVER)
-        }
-    };
-    let (known, file) = reading.known_hosts(target).map_err(wrong("host_key"))?;
-    let user = reading.user().map_err(wrong("login"))?;
-    let methods = reading.methods(&format!("{user}@{}", target.host)).map_err(wrong("login"))?;
-    let pins = settings.host_key.as_ref().map(Pins::list).unwrap_or_default();
-    let (asking, is_strict) = (asking.cloned(), settings.found.strict == Some(Strict::Yes));
-    Ok(Credentials { user, methods, known, pins, file, asking, is_strict, accepted: OnceLock::new() })
+    let read = |access, target: &Target| Reading { access, target, scope, folder }.credentials();
+    let own = read(settings.access(), target)?;
+    let hops = settings.jump.0.iter().map(|hop| {
+        let target = hop.target(target);
+        Ok(Hop { credentials: read(hop.access(settings), &target)?, target })
+    });
+    Ok(Credentials { hops: hops.collect::<Result<_, SourceError>>()?, ..own })
 }
 
 struct Reading<'a> {
-    settings: &'a Settings,
+    access: Access<'a>,
+    target: &'a Target,
     scope: &'a Scope,
     folder: &'a Path,
-    asking: Option<&'a Asking>,
 }
 
 impl Reading<'_> {
+    fn credentials(&self) -> Result<Credentials, SourceError> {
+        let wrong = |code: &'static str| {
+            move |why: String| {
+                SourceError::new(code, format!("{}: {why}", self.target.name)).advice(Advice::SOURCE_NEVER)
+            }
+        };
+        let trust = Arc::new(self.trust().map_err(wrong("host_key"))?);
+        trust.warn_of_wrong_lines();
+        let user = self.user().map_err(wrong("login"))?;
+        let methods = self.methods(&format!("{user}@{}", self.target.host)).map_err(wrong("login"))?;
+        Ok(Credentials { user, methods, trust, hops: Vec::new() })
+    }
+
     fn user(&self) -> Result<String, String> {
-        if let Some(user) = &self.settings.user {
+        if let Some(user) = self.access.user {
             return Ok(user.resolve(self.scope, self.folder)?.expose().to_owned());
         }
-        let user = self.settings.found.user.clone().or_else(local_user);
-        user.ok_or_else(|| "no `user`, and USER is not set".to_owned())
+        local_user().ok_or_else(|| "no `user`, and USER is not set".to_owned())
     }
 
     /// The ways to log in, in order. `of` is whose password a person would be asked for.
     fn methods(&self, of: &str) -> Result<Vec<Method>, String> {
-        let settings = self.settings;
-        let is_bare = settings.key.is_none() && settings.password.is_none();
+        let Access { key, password, agent, found, .. } = self.access;
+        let is_bare = key.is_none() && password.is_none();
         let has_agent = std::env::var_os("SSH_AUTH_SOCK").is_some();
-        let all_of_agent = settings.agent.unwrap_or(is_bare && has_agent && !settings.found.identities_only);
+        let all_of_agent = agent.unwrap_or(is_bare && has_agent && !found.identities_only);
         // Where the agent is asked for all that it has, it need not be asked for each.
-        let by_agent = has_agent && !all_of_agent && settings.agent != Some(false);
-        let openers = Openers { by_agent, asking: self.asking };
+        let by_agent = has_agent && !all_of_agent && agent != Some(false);
+        let asking = self.target.asking.as_ref();
+        let openers = Openers { by_agent, asking };
         let mut methods = Vec::new();
-        if let Some(key) = &settings.key {
+        if let Some(key) = key {
             methods.push(self.key(key, openers)?);
         }
         if all_of_agent {
             methods.push(Method::Agent);
         }
-        if let Some(password) = &settings.password {
+        if let Some(password) = password {
             methods.push(Method::Password(password.resolve(self.scope, self.folder)?));
         }
-        if is_bare && settings.agent.is_none() {
+        if is_bare && agent.is_none() {
             methods.extend(self.identities(openers));
         }
-        if let Some(asking) = self.asking.filter(|_| settings.password.is_none()) {
+        if let Some(asking) = asking.filter(|_| password.is_none()) {
             let asked = Asked { asking: asking.clone(), of: of.to_owned(), good: OnceCell::new() };
             methods.push(Method::Asked(Arc::new(asked)));
         }
@@ -98,7 +136,7 @@ impl Reading<'_> {
             Given::Text(template) => {
                 let path = template.text(self.scope).map_err(|error| error.message)?;
                 let file = located(&path, self.folder);
-                let text = read_text(&file).map_err(|why| format!("key {path}: {why}"))?;
+                let text = read_text(&file).map_err(|error| format!("key {path}: {}", told(&error)))?;
                 (zeroize::Zeroizing::new(text), path, Some(file))
             }
             Given::Secret(secret) => {
@@ -106,7 +144,7 @@ impl Reading<'_> {
                 (zeroize::Zeroizing::new(text.expose().to_owned()), secret.origin(), None)
             }
         };
-        let Some(passphrase) = &self.settings.passphrase else {
+        let Some(passphrase) = self.access.passphrase else {
             return openers.read(&text, &name, file.as_deref()).map_err(|why| format!("key {name}: {why}"));
         };
         let passphrase = passphrase.resolve(self.scope, self.folder)?;
@@ -117,7 +155,7 @@ impl Reading<'_> {
 
     /// The keys that the configuration names, each with what is wrong with it; else the usual ones that are there.
     fn identities(&self, openers: Openers<'_>) -> Vec<Method> {
-        match &self.settings.found.identities {
+        match &self.access.found.identities {
             Some(files) => files.iter().map(|file| identity(file, openers)).collect(),
             None => {
                 let files = USUAL_KEYS.map(|path| located(path, self.folder));
@@ -126,34 +164,68 @@ impl Reading<'_> {
         }
     }
 
-    /// What is known of the host, and the file to which more would be added.
-    fn known_hosts(&self, target: &Target) -> Result<(KnownHosts, PathBuf), String> {
-        let mut known = KnownHosts::default();
-        // An alias is a name of its own, whatever the port.
-        let alias = self.settings.found.alias.as_deref();
-        let (host, port) = alias.map_or((target.host.as_str(), target.port), |alias| (alias, 22));
-        if let Some(path) = &self.settings.known_hosts {
-            let file = located(path, self.folder);
-            let text = read_text(&file).map_err(|why| format!("known_hosts {path}: {why}"))?;
-            known.read(&file, &text, host, port);
-            return Ok((known, file));
-        }
-        let files = self.known_hosts_files();
-        for file in files.iter().filter(|file| file.exists()) {
-            let text = read_text(file).map_err(|why| format!("{}: {why}", file.display()))?;
-            known.read(file, &text, host, port);
-        }
-        let first = files.into_iter().next().unwrap_or_else(|| located(KNOWN_HOSTS[0], self.folder));
-        Ok((known, first))
+    fn trust(&self) -> Result<Trust, String> {
+        let Access { host_key, alias, found, .. } = self.access;
+        let name = Name::new(&self.target.host, self.target.port, alias);
+        let (known, file) = self.known_hosts(&name)?;
+        let asking = self.target.asking.clone().filter(|_| found.strict != Some(Strict::Yes));
+        Ok(Trust {
+            target: self.target.name.clone(),
+            name,
+            pins: host_key.map(Texts::list).unwrap_or_default(),
+            file,
+            accept_new: self.access.accepts_new(),
+            asking,
+            known: Mutex::new(known),
+            warnings: Mutex::default(),
+        })
     }
 
-    /// The user's files, then the machine's: those that the configuration names, else the usual ones.
-    fn known_hosts_files(&self) -> Vec<PathBuf> {
+    /// What is known of the host, and the file to which more would be added.
+    fn known_hosts(&self, name: &Name) -> Result<(KnownHosts, Option<PathBuf>), String> {
+        let mut known = KnownHosts::default();
+        let Some(named) = self.access.known_hosts.map(Texts::list) else {
+            let [own, others] = self.usual_known_hosts();
+            for file in own.iter().chain(&others) {
+                self.read_known(&mut known, name, file, true)
+                    .map_err(|why| format!("{}: {why}", file.display()))?;
+            }
+            return Ok((known, own.into_iter().next()));
+        };
+        let files: Vec<PathBuf> = named.iter().map(|path| located(path, self.folder)).collect();
+        // The first one is made when the first host is accepted.
+        let is_made = self.access.accepts_new() || self.target.asking.is_some();
+        for (index, (path, file)) in named.iter().zip(&files).enumerate() {
+            let may_be_missing = index == 0 && is_made;
+            self.read_known(&mut known, name, file, may_be_missing)
+                .map_err(|why| format!("known_hosts {path}: {why}"))?;
+        }
+        Ok((known, files.into_iter().next()))
+    }
+
+    fn read_known(
+        &self,
+        known: &mut KnownHosts,
+        name: &Name,
+        file: &Path,
+        may_be_missing: bool,
+    ) -> Result<(), String> {
+        match read_text(file) {
+            Ok(text) => known.read(file, &text, name),
+            Err(error) if error.kind() == ErrorKind::NotFound && may_be_missing => {}
+            Err(error) => return Err(told(&error)),
+        }
+        Ok(())
+    }
+
+    /// The user's files and the machine's: those that the configuration names, else the usual ones.
+    fn usual_known_hosts(&self) -> [Vec<PathBuf>; 2] {
         let usual = |paths: &[&str]| paths.iter().map(|path| located(path, self.folder)).collect();
-        let found = &self.settings.found;
-        let mut files: Vec<PathBuf> = found.user_known_hosts.clone().unwrap_or_else(|| usual(&KNOWN_HOSTS));
-        files.extend(found.global_known_hosts.clone().unwrap_or_else(|| usual(&MACHINE_KNOWN_HOSTS)));
-        files
+        let found = self.access.found;
+        [
+            found.user_known_hosts.clone().unwrap_or_else(|| usual(&KNOWN_HOSTS)),
+            found.global_known_hosts.clone().unwrap_or_else(|| usual(&MACHINE_KNOWN_HOSTS)),
+        ]
     }
 }
 
@@ -163,19 +235,22 @@ fn identity(file: &Path, openers: Openers<'_>) -> Method {
     if let Some(method) = (!file.exists()).then(|| openers.public(file, &name)).flatten() {
         return method;
     }
-    let text = read_text(file).map(zeroize::Zeroizing::new);
+    let text = read_text(file).map(zeroize::Zeroizing::new).map_err(|error| told(&error));
     let read = text.and_then(|text| openers.read(&text, &name, Some(file)));
     read.unwrap_or_else(|why| Method::Unusable(name, why))
 }
 
 /// A file's text; what is not UTF-8 in a comment does no harm.
-fn read_text(path: &Path) -> Result<String, String> {
-    let told = |error: std::io::Error| match error.kind() {
+fn read_text(path: &Path) -> Result<String, Error> {
+    if std::fs::metadata(path)?.len() > LARGEST {
+        return Err(Error::other("it is too large"));
+    }
+    std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn told(error: &Error) -> String {
+    match error.kind() {
         ErrorKind::NotFound => "no such file".to_owned(),
         _ => error.to_string(),
-    };
-    if std::fs::metadata(path).map_err(told)?.len() > LARGEST {
-        return Err("it is too large".to_owned());
     }
-    std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(told)
 }

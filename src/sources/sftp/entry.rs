@@ -4,7 +4,7 @@
 use super::codec::Attrs;
 use super::error::shown;
 use crate::sources::{Entry, SourceError};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -47,28 +47,56 @@ pub(super) fn kind(attrs: &Attrs, sign: Option<u8>) -> Kind {
     }
 }
 
-/// The entry of a file at `path`, `below` the listing's base.
-pub(super) fn file(path: Vec<u8>, below: Vec<Vec<u8>>, attrs: Attrs) -> Entry {
-    let key = shown(&path);
-    let name = shown(path.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
-    let stem = match name.rsplit_once('.') {
-        Some((stem, _)) if !stem.is_empty() => stem,
-        _ => &name,
-    };
-    Entry {
-        value: json!({ "path": key, "name": name, "stem": stem, "size": attrs.size, "mtime": attrs.mtime }),
-        key: key.as_str().into(),
-        fingerprint: fingerprint(&attrs),
-        path: Some(below),
-        own: Some(Arc::new(Own::File { path, attrs })),
+/// A file that a listing found.
+pub(super) struct Found {
+    /// As the server knows it.
+    pub(super) path: Vec<u8>,
+    /// Its path below the listing's base, or its name alone.
+    pub(super) below: Vec<Vec<u8>>,
+    /// Size and mtime.
+    pub(super) attrs: Attrs,
+}
+
+impl Found {
+    /// What `item` is in expressions.
+    pub(super) fn value(&self) -> Value {
+        let name = shown(self.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
+        let stem = match name.rsplit_once('.') {
+            Some((stem, _)) if !stem.is_empty() => stem,
+            _ => &name,
+        };
+        let Attrs { size, mtime, .. } = self.attrs;
+        json!({ "path": shown(&self.path), "name": name, "stem": stem, "size": size, "mtime": mtime })
+    }
+
+    /// Its entry.
+    pub(super) fn entry(self) -> Entry {
+        let value = self.value();
+        let Found { path, below, attrs } = self;
+        Entry {
+            key: shown(&path).into(),
+            value,
+            fingerprint: fingerprint(&attrs),
+            not_ready: None,
+            path: Some(below),
+            own: Some(Arc::new(Own::File { path, attrs })),
+        }
+    }
+
+    /// Its entry if it is not to be taken yet.
+    pub(super) fn not_ready(self, why: &str) -> Entry {
+        Entry { not_ready: Some(why.into()), ..self.entry() }
+    }
+
+    /// Its entry if it can't be fetched.
+    pub(super) fn refused(self, error: SourceError) -> Entry {
+        Entry { own: Some(Arc::new(Own::Refused(error))), ..self.entry() }
     }
 }
 
 /// The entry of something that can't be fetched.
 pub(super) fn refused(path: &[u8], below: &[Vec<u8>], error: SourceError) -> Entry {
-    let attrs = Attrs::default();
-    let entry = file(path.to_vec(), below.to_vec(), attrs);
-    Entry { own: Some(Arc::new(Own::Refused(error))), ..entry }
+    Found { path: path.to_vec(), below: below.to_vec(), attrs: Attrs::default() }.refused(error)
 }
 
 /// What tells whether a file is the one it was.

@@ -101,6 +101,45 @@ pub(super) fn shown(path: &[u8]) -> String {
     crate::output::shown(OsString::from_vec(escaped.collect()))
 }
 
+/// The path or name that is [`shown`] as this text.
+pub(super) fn unshown(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        bytes.extend_from_slice(plain.as_bytes());
+        rest = match unescaped(escape) {
+            Some((escaped, after)) => {
+                bytes.extend(escaped);
+                after
+            }
+            None => {
+                bytes.push(b'\\');
+                escape
+            }
+        };
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
+
+/// What an escape, of which this is all but the first character, stands for, and what follows it.
+fn unescaped(escape: &str) -> Option<(Vec<u8>, &str)> {
+    let plain = |letter: u8| Some((vec![letter], &escape[1..]));
+    match escape.as_bytes().first()? {
+        b'\\' => plain(b'\\'),
+        b'n' => plain(b'\n'),
+        b'r' => plain(b'\r'),
+        b't' => plain(b'\t'),
+        b'x' => Some((vec![u8::from_str_radix(escape.get(1..3)?, 16).ok()?], &escape[3..])),
+        b'u' => {
+            let (number, after) = escape.strip_prefix("u{")?.split_once('}')?;
+            let letter = char::from_u32(u32::from_str_radix(number, 16).ok()?)?;
+            Some((letter.to_string().into_bytes(), after))
+        }
+        _ => None,
+    }
+}
+
 /// A server's own words, on one line, cut at a length that is still a message.
 fn without_controls(message: &str) -> String {
     const LONGEST: usize = 200;

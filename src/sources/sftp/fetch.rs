@@ -1,17 +1,19 @@
 //! One file: opened, read, checked against the size the server tells, closed without waiting. A small file takes two round
-//! trips: open, then read and fstat in one flight, where the short reply to a read of one byte more than the size proves
-//! the end. A large one is read over all connections at once. Not here: the reads (`reading`), where the bytes go (`store`),
-//! and which files (`list`).
+//! trips: open, then fstat and read in one flight, where the short reply to a read of one byte more than the size proves
+//! the end. A large one is read over all connections at once. Of one that an earlier attempt or run began, only what is missing
+//! is read. Not here: the reads (`reading`), where the bytes go (`store`), and which files (`list`).
 
 use super::codec::{Attrs, Reply, Request};
 use super::entry::{self, Kind};
-use super::error::Fault;
+use super::error::{Fault, Lost};
 use super::pool::Lease;
 use super::ranges::Ranges;
 use super::reading::Reading;
-use super::session::Held;
+use super::same::Same;
+use super::session::{Answer, Held};
 use super::store::Store;
 use crate::gather::{Advice, Context};
+use crate::output::Origin;
 use crate::sources::SourceError;
 use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
@@ -19,8 +21,11 @@ use futures_util::{FutureExt, StreamExt};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The size from which on a file is worth the logins of more connections.
+/// How much of a file has to come to be worth the logins of more connections.
 const LARGE: u64 = 64 << 20;
+/// The size from which on it is worth a look whether an earlier run left something of a file, before the first of it is asked
+/// for.
+const LEFT: u64 = 1 << 20;
 /// The round trip from which on all connections read it. On a shorter line one connection fills a core, and more connections
 /// than cores are in each other's way.
 const LONG: Duration = Duration::from_millis(5);
@@ -37,6 +42,8 @@ pub(super) struct File<'a> {
     pub(super) path: &'a [u8],
     /// The size, if a listing told it.
     pub(super) size: Option<u64>,
+    /// How it may change meanwhile.
+    pub(super) same: &'a Same,
 }
 
 /// Why a file could not be fetched, before it is known what it is called.
@@ -53,6 +60,13 @@ pub(super) enum Failed {
     Sink(SourceError),
 }
 
+impl Failed {
+    /// Whether what came may be gone on with: what failed was the line, or the server for a while.
+    fn leaves(&self) -> bool {
+        matches!(self, Failed::Fault(Fault::Lost(_) | Fault::Status { .. }))
+    }
+}
+
 impl From<Fault> for Failed {
     fn from(fault: Fault) -> Failed {
         Failed::Fault(fault)
@@ -62,55 +76,96 @@ impl From<Fault> for Failed {
 impl File<'_> {
     /// Fetches it into the store, and says what the server says of it: size and mtime.
     pub(super) async fn fetch(&self, store: &Store<'_>) -> Result<Attrs, SourceError> {
+        let fetched = self.open_and_read(store).await;
+        fetched.map_err(|(what, failed)| {
+            if !failed.leaves() {
+                store.forget();
+            }
+            let error = self.error(what, failed);
+            let advice = error.advice.further(store.got_further());
+            error.advice(advice)
+        })
+    }
+
+    async fn open_and_read(&self, store: &Store<'_>) -> Result<Attrs, (&'static str, Failed)> {
         self.context.phase("open");
         let start = Instant::now();
         let open =
-            Open::new(self.lease, self.path).await.map_err(|fault| self.error("open", fault.into()))?;
+            Open::new(self.lease, self.context, self.path).await.map_err(|fault| ("open", fault.into()))?;
         let is_long = start.elapsed() >= LONG;
         self.context.phase("read");
-        self.read(&open, is_long, store).await.map_err(|failed| self.error("read", failed))
+        self.read(&open, is_long, store).await.map_err(|failed| ("read", failed))
     }
 
     async fn read(&self, open: &Open<'_>, is_long: bool, store: &Store<'_>) -> Result<Attrs, Failed> {
-        let ranges =
-            Ranges::up_to(self.size.map_or(self.lease.read_len().into(), |size| size.saturating_add(1)));
-        let mut first = Reading::new(self.lease, self.context, &open.handle, &ranges);
+        let is_left = self.is_left(self.size, store).await;
+        let ranges = Ranges::up_to(if is_left { 0 } else { self.first_bytes() });
+        let mut first = self.reading(open, &ranges);
+        // Its answer is not to stand behind bytes that are of no use before it is there.
+        let stat = open.ask_stat();
         first.ask().await;
-        let before = open.stat().await?;
+        let before = self.same.snapshot(open.attrs(stat).await?);
         if entry::kind(&before, None) == Kind::Folder {
             return Err(Failed::Folder);
         }
         let size = before.size.ok_or(Fault::Protocol("no size"))?;
-        store.expect(size).map_err(Failed::Sink)?;
-        ranges.end_at(size);
+        store.expect(size, self.origin(before)).map_err(Failed::Sink)?;
+        // A listing that told no size, or a small one, said nothing.
+        let was_told = self.size.is_some_and(|told| told >= LEFT);
+        let is_left = is_left || !was_told && self.is_left(Some(size), store).await;
+        let missing = if is_left { store.missing(self.context).await.map_err(Failed::Sink)? } else { None };
+        let is_partial = missing.is_some();
+        let left =
+            missing.as_ref().map_or(size, |missing| missing.iter().map(|gap| gap.end - gap.start).sum());
+        missing.map_or_else(|| ranges.end_at(size), |missing| ranges.only(missing));
         first.end_at(size);
-        let replies = match size {
-            LARGE.. => {
-                let beside = if is_long { usize::MAX } else { cores().max(2) - 1 };
-                self.read_at_once(first, beside, before, &ranges, store).await?
-            }
-            _ => first.run(store).await?,
-        };
-        if replies > 1 {
-            unchanged(before, open.stat().await?)?;
+        if left >= LARGE {
+            let beside = if is_long { usize::MAX } else { cores().max(2) - 1 };
+            self.read_at_once(first, open, beside, before, &ranges, store).await?;
+        } else if first.run(store).await? > 1 || is_partial {
+            self.same.check(before, open.stat().await?)?;
         }
         Ok(before)
     }
 
-    /// Reads over the first connection, and over so many `beside` it as they come.
+    /// Whether an earlier attempt or run may have left something of a file of this size.
+    async fn is_left(&self, size: Option<u64>, store: &Store<'_>) -> bool {
+        let is_likely = self.context.attempt() > 1 || size.is_some_and(|size| size >= LEFT);
+        is_likely && store.finds_leftover(self.context).await
+    }
+
+    /// How much of it is asked for before its size is known: one byte more than the listing said, or what one read brings.
+    fn first_bytes(&self) -> u64 {
+        self.size.map_or(self.lease.read_len().into(), |size| size.saturating_add(1))
+    }
+
+    fn reading<'a>(&'a self, open: &'a Open<'_>, ranges: &'a Ranges) -> Reading<'a> {
+        Reading::new(open.lease, self.context, &open.handle, ranges, self.same.grows())
+    }
+
+    /// What tells that bytes are of this file as it is now. A server that tells no time has none.
+    fn origin(&self, attrs: Attrs) -> Option<Origin> {
+        let login = self.lease.login();
+        let what = [login.as_bytes(), b"\0", &attrs.mtime?.to_be_bytes(), self.path].concat();
+        Some(Origin::new(&what, attrs.size?))
+    }
+
+    /// Reads over the first connection, and over so many `beside` it as they come. What one that is lost did not bring the
+    /// others read.
     async fn read_at_once(
         &self,
-        mut first: Reading<'_>,
+        first: Reading<'_>,
+        open: &Open<'_>,
         beside: usize,
         before: Attrs,
         ranges: &Ranges,
         store: &Store<'_>,
-    ) -> Result<u64, Failed> {
+    ) -> Result<(), Failed> {
         let mut coming: FuturesUnordered<_> =
             self.lease.others().take(beside).map(|place| self.lease.another(place)).collect();
         let mut reading = FuturesUnordered::new();
-        reading.push(async { first.run(store).await }.boxed());
-        let mut replies = 0;
+        reading.push(self.read_and_check(first, open, before, store).boxed());
+        let mut lost = None;
         loop {
             tokio::select! {
                 Some(lease) = coming.next(), if !ranges.is_empty() => {
@@ -118,11 +173,27 @@ impl File<'_> {
                     reading.extend(another);
                 }
                 ended = reading.next() => match ended {
-                    Some(ended) => replies += ended?,
-                    None => return Ok(replies),
+                    Some(Err(Failed::Fault(Fault::Lost(why)))) => lost = Some(why),
+                    Some(ended) => ended?,
+                    None => break,
                 },
             }
         }
+        match lost {
+            Some(why) => self.take_over(why, before, ranges, store).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn read_and_check(
+        &self,
+        mut reading: Reading<'_>,
+        open: &Open<'_>,
+        before: Attrs,
+        store: &Store<'_>,
+    ) -> Result<(), Failed> {
+        reading.run(store).await?;
+        self.same.check(before, open.stat().await?)
     }
 
     /// Reads over another connection what is left when it is there. A server that does not open the file once more is left
@@ -133,13 +204,31 @@ impl File<'_> {
         before: Attrs,
         ranges: &Ranges,
         store: &Store<'_>,
-    ) -> Result<u64, Failed> {
-        let Ok(open) = Open::new(&lease, self.path).await else { return Ok(0) };
-        let Ok(attrs) = open.stat().await else { return Ok(0) };
-        unchanged(before, attrs)?;
-        let mut reading = Reading::new(&lease, self.context, &open.handle, ranges);
+    ) -> Result<(), Failed> {
+        let Ok(open) = Open::new(&lease, self.context, self.path).await else { return Ok(()) };
+        let Ok(attrs) = open.stat().await else { return Ok(()) };
+        self.same.check(before, attrs)?;
+        let mut reading = self.reading(&open, ranges);
         reading.end_at(before.size.unwrap_or_default());
-        reading.run(store).await
+        self.read_and_check(reading, &open, before, store).await
+    }
+
+    /// All others had come to their end when a connection was lost: one of them reads what is left, and looks at the file a last
+    /// time. If there is none the attempt ends, and the next one goes on from here.
+    async fn take_over(
+        &self,
+        lost: Lost,
+        before: Attrs,
+        ranges: &Ranges,
+        store: &Store<'_>,
+    ) -> Result<(), Failed> {
+        let lost = Failed::Fault(Fault::Lost(lost));
+        let Some(lease) = self.lease.instead() else { return Err(lost) };
+        let Ok(open) = Open::new(&lease, self.context, self.path).await else { return Err(lost) };
+        self.same.check(before, open.stat().await?)?;
+        let mut reading = self.reading(&open, ranges);
+        reading.end_at(before.size.unwrap_or_default());
+        self.read_and_check(reading, &open, before, store).await
     }
 
     fn error(&self, what: &str, failed: Failed) -> SourceError {
@@ -164,21 +253,30 @@ impl File<'_> {
 /// An open file. Closed when dropped, without waiting for the server's answer.
 struct Open<'a> {
     lease: &'a Lease,
+    context: &'a Context,
     handle: Bytes,
     held: Held,
 }
 
 impl<'a> Open<'a> {
-    async fn new(lease: &'a Lease, path: &[u8]) -> Result<Open<'a>, Fault> {
-        let slot = lease.slot().await;
-        match lease.ask(Request::Open(path), slot).await? {
-            (Reply::Handle(handle), held) => Ok(Open { lease, handle, held }),
+    async fn new(lease: &'a Lease, context: &'a Context, path: &[u8]) -> Result<Open<'a>, Fault> {
+        let slot = lease.slot(context).await;
+        match lease.wait(context, lease.ask(Request::Open(path), slot)).await? {
+            (Reply::Handle(handle), held) => Ok(Open { lease, context, handle, held }),
             _ => Err(Fault::Protocol("an answer that is no handle")),
         }
     }
 
     async fn stat(&self) -> Result<Attrs, Fault> {
-        match self.lease.ask(Request::Fstat(&self.handle), Held::default()).await? {
+        self.attrs(self.ask_stat()).await
+    }
+
+    fn ask_stat(&self) -> Answer {
+        self.lease.ask(Request::Fstat(&self.handle), Held::default())
+    }
+
+    async fn attrs(&self, answer: Answer) -> Result<Attrs, Fault> {
+        match self.lease.wait(self.context, answer).await? {
             (Reply::Attrs(attrs), _) => Ok(attrs),
             _ => Err(Fault::Protocol("an answer that is no attributes")),
         }
@@ -193,16 +291,4 @@ impl Drop for Open<'_> {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// A file of which the parts were read at different times has to be the same after as before.
-fn unchanged(before: Attrs, after: Attrs) -> Result<(), Failed> {
-    if before.size != after.size {
-        let bytes = |attrs: Attrs| attrs.size.map_or("no size".to_owned(), |size| format!("{size} bytes"));
-        return Err(Failed::Changed(format!("it had {}, then {}", bytes(before), bytes(after))));
-    }
-    if before.mtime != after.mtime {
-        return Err(Failed::Changed("it was written to".to_owned()));
-    }
-    Ok(())
 }

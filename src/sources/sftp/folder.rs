@@ -4,6 +4,7 @@
 use super::codec::{Name, Reply, Request, status};
 use super::entry::{self, Kind};
 use super::error::Fault;
+use super::links::Real;
 use super::list::Reason;
 use super::pattern::Progress;
 use super::pool::{Lease, Pool};
@@ -21,7 +22,9 @@ const FIRST: usize = 2;
 /// requests once are less than a round trip.
 const MOST: usize = 32;
 /// Names of one folder after which a lost link is not mended any more: a folder has to end.
-const MOST_SEEN: usize = 5_000_000;
+const MOST_SEEN: usize = if cfg!(test) { 50_000 } else { 5_000_000 };
+/// Names that a folder may tell a second time since it was opened, beside those that were told before it was opened again.
+const MOST_AGAIN: usize = 10_000;
 
 /// A folder that is to be read.
 pub(super) struct Unread {
@@ -31,6 +34,8 @@ pub(super) struct Unread {
     pub(super) below: Vec<Vec<u8>>,
     /// How far the pattern matched.
     pub(super) progress: Progress,
+    /// Where it really lies, if symlinks are followed.
+    pub(super) real: Option<Arc<Real>>,
 }
 
 /// A folder that is being read.
@@ -49,6 +54,8 @@ struct Open {
     lease: Lease,
     handle: Bytes,
     flight: VecDeque<Answer>,
+    /// Names that it may tell and that were told before.
+    again: usize,
 }
 
 impl Drop for Open {
@@ -83,13 +90,15 @@ impl Folder {
     async fn step(&mut self, pool: &Arc<Pool>, context: &Context) -> Result<bool, Reason> {
         if self.open.is_none() {
             let lease = pool.lease(context).await.map_err(Reason::Source)?;
-            self.open = Some(Open::new(lease, &self.unread.path).await.map_err(Reason::Fault)?);
+            let again = self.seen.len() + MOST_AGAIN;
+            self.open = Some(Open::new(lease, &self.unread.path, again).await.map_err(Reason::Fault)?);
         }
         let Some(open) = &mut self.open else { return Ok(true) };
         let is_end = match open.next(self.depth).await {
+            Ok(names) if names.is_empty() => true,
             Ok(names) => {
                 self.depth = MOST;
-                self.keep(names).map_err(|why| too_large(pool, &self.unread.path, why))?;
+                self.keep(names, pool)?;
                 false
             }
             Err(Fault::Status { code: status::EOF, .. }) => true,
@@ -104,26 +113,33 @@ impl Folder {
         Ok(is_end)
     }
 
-    /// Keeps the names that are new.
-    fn keep(&mut self, names: Vec<Name>) -> Result<(), &'static str> {
-        for name in names {
-            if self.seen.insert(self.hasher.hash_one(&name.name)) {
-                self.batch.push(name);
-            }
+    /// Keeps the names that are new. A folder has to end: it may neither tell new ones for ever nor the same ones.
+    fn keep(&mut self, names: Vec<Name>, pool: &Pool) -> Result<(), Reason> {
+        let told = names.len();
+        let before = self.batch.len();
+        let (seen, hasher) = (&mut self.seen, &self.hasher);
+        self.batch.extend(names.into_iter().filter(|name| seen.insert(hasher.hash_one(&name.name))));
+        if self.seen.len() > MOST_SEEN {
+            let message = format!(
+                "{}{}: it has too many names",
+                pool.target.name,
+                super::error::shown(&self.unread.path)
+            );
+            return Err(Reason::Source(SourceError::new("too_large", message)));
         }
-        if self.seen.len() > MOST_SEEN { Err("it has too many names") } else { Ok(()) }
+        let again = told - (self.batch.len() - before);
+        let left = self.open.as_mut().map(|open| &mut open.again).and_then(|left| {
+            *left = left.checked_sub(again)?;
+            Some(())
+        });
+        left.ok_or(Reason::Fault(Fault::Protocol("the same names again and again")))
     }
 }
 
-fn too_large(pool: &Pool, path: &[u8], why: &str) -> Reason {
-    let message = format!("{}{}: {why}", pool.target.name, super::error::shown(path));
-    Reason::Source(SourceError::new("too_large", message))
-}
-
 impl Open {
-    async fn new(lease: Lease, path: &[u8]) -> Result<Open, Fault> {
+    async fn new(lease: Lease, path: &[u8], again: usize) -> Result<Open, Fault> {
         match lease.ask(Request::Opendir(path), Held::default()).await? {
-            (Reply::Handle(handle), _) => Ok(Open { lease, handle, flight: VecDeque::new() }),
+            (Reply::Handle(handle), _) => Ok(Open { lease, handle, flight: VecDeque::new(), again }),
             _ => Err(Fault::Protocol("an answer that is no handle")),
         }
     }
@@ -143,10 +159,16 @@ impl Open {
     }
 }
 
-/// Asks for the attributes of those names whose type the server did not tell, all in one flight.
+/// Asks for the attributes of those names whose type the server did not tell, or the size or time of a file, all in one
+/// flight.
 async fn learn(lease: &Lease, folder: &[u8], names: &mut [Name]) -> Result<(), Fault> {
     let unknown = |name: &&mut Name| {
-        entry::kind(&name.attrs, name.sign) == Kind::Unknown && crate::output::server_name(&name.name).is_ok()
+        let is_known = match entry::kind(&name.attrs, name.sign) {
+            Kind::Unknown => false,
+            Kind::File => entry::fingerprint(&name.attrs).is_some(),
+            Kind::Folder | Kind::Symlink | Kind::Special => true,
+        };
+        !is_known && crate::output::server_name(&name.name).is_ok()
     };
     let asked: Vec<_> = names
         .iter_mut()
@@ -160,7 +182,7 @@ async fn learn(lease: &Lease, folder: &[u8], names: &mut [Name]) -> Result<(), F
         match answer.await {
             Ok((Reply::Attrs(attrs), _)) => name.attrs = attrs,
             Err(Fault::Lost(lost)) => return Err(Fault::Lost(lost)),
-            // It stays unknown, and fails as an item if it is no file.
+            // What is unknown stays so: if it is no file, it fails as an item.
             _ => {}
         }
     }

@@ -17,6 +17,11 @@ pub(super) enum Given {
 }
 
 impl Given {
+    /// A value that is known.
+    pub(super) fn of_literal(text: impl Into<String>) -> Given {
+        Given::Text(Template::of_literal(text))
+    }
+
     /// The value, if it stands in the plan.
     pub(super) fn literal(&self) -> Option<&str> {
         match self {

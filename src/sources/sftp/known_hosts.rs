@@ -1,32 +1,70 @@
-//! Whether a server is who it should be: known_hosts files read as OpenSSH reads them (hashed, wildcard, negated,
-//! `[host]:port`, `@revoked`, several keys), and pinned fingerprints. Strict: an unknown host is refused. Not here:
-//! asking a person, and certificates of hosts (`@cert-authority` lines are left aside).
+//! Whether a server is who it should be: what files of known hosts say of one host, read as OpenSSH reads them (hashed,
+//! wildcard, negated, `[host]:port`, `@revoked`, `@cert-authority`, several keys and files), and the verdict on a key or
+//! certificate. Strict: the key of a known host that is not known is a change, of whatever type it is. Not here: what
+//! follows from a verdict (`trust`), and adding lines (`record`).
 
-use aws_lc_rs::hmac;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use russh::keys::{Algorithm, HashAlg, PublicKey};
+use line::{Found, Marker};
+use russh::keys::ssh_key::public::KeyData;
+use russh::keys::{Algorithm, Certificate, HashAlg, PublicKey, PublicKeyOrCertificate};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+mod certificate;
+pub(super) mod line;
+pub(super) mod record;
 #[cfg(test)]
 mod tests;
+
+/// What a server is called in files of known hosts, and in certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Name {
+    /// In lower case.
+    host: String,
+    /// Where it is part of the name: it is not 22, and the name is no alias.
+    port: Option<u16>,
+}
+
+impl Name {
+    /// The name of a server, which is its alias if it has one.
+    pub(super) fn new(host: &str, port: u16, alias: Option<&str>) -> Name {
+        let port = Some(port).filter(|port| *port != 22 && alias.is_none());
+        Name { host: alias.unwrap_or(host).to_ascii_lowercase(), port }
+    }
+}
+
+impl fmt::Display for Name {
+    /// As it stands in a line: `host` or `[host]:port`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            None => f.write_str(&self.host),
+            Some(port) => write!(f, "[{}]:{port}", self.host),
+        }
+    }
+}
 
 /// What the files say of one host.
 #[derive(Debug, Default)]
 pub(super) struct KnownHosts {
-    /// Lines for exactly this host and port.
     lines: Vec<Line>,
-    /// Lines for this host that name no port, where the port is not 22: an equal key among them is good, too.
-    portless: Vec<Line>,
+    /// Lines that may be about the host and say nothing.
+    wrong: Vec<Place>,
 }
 
 /// A line that is about the host.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Line {
     key: PublicKey,
-    revoked: bool,
+    marker: Marker,
+    /// Whether it is for the host at its very port. One that names no port, where the port is not 22, makes an equal key
+    /// good, and another no change.
+    exact: bool,
     place: Place,
+}
+
+impl Line {
+    fn revoked(&self) -> Verdict {
+        Verdict::Revoked(described(&self.key), self.place.clone())
+    }
 }
 
 /// A line of a file.
@@ -42,7 +80,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is to be thought of a key that a server shows.
+/// What is to be thought of a key or certificate that a server shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It is the host's.
@@ -51,55 +89,97 @@ pub(super) enum Verdict {
     Unknown,
     /// Another key is known: its type and fingerprint, and where.
     Changed(String, Place),
-    /// It is revoked there.
-    Revoked(Place),
+    /// A key is revoked there, which is its own or that of the authority that signed it: which.
+    Revoked(String, Place),
+    /// An authority that is trusted there signed it, and it is not good for this host now: why.
+    Uncertified(String, Place),
 }
 
 impl KnownHosts {
-    /// Adds what one file says of the host. Lines that can't be read say nothing.
-    pub(super) fn read(&mut self, file: &Path, text: &str, host: &str, port: u16) {
-        let host = host.to_lowercase();
-        let named = if port == 22 { host.clone() } else { format!("[{host}]:{port}") };
+    /// Adds what one file says of the host.
+    pub(super) fn read(&mut self, file: &Path, text: &str, name: &Name) {
+        let (exact, portless) = (name.to_string(), name.port.map(|_| name.host.as_str()));
         for (index, text) in text.lines().enumerate() {
-            let Some((hosts, key, revoked)) = parse(text) else { continue };
-            let line = || Line { key, revoked, place: Place { file: file.to_owned(), line: index + 1 } };
-            if matches(hosts, &named) {
-                self.lines.push(line());
-            } else if port != 22 && matches(hosts, &host) {
-                self.portless.push(line());
+            let place = || Place { file: file.to_owned(), line: index + 1 };
+            match line::find(text, &exact, portless) {
+                Found::Nothing => {}
+                Found::Wrong => self.wrong.push(place()),
+                Found::Key { key, marker, exact } => {
+                    self.lines.push(Line { key, marker, exact, place: place() });
+                }
             }
         }
     }
 
-    /// Judges a key.
-    pub(super) fn judge(&self, key: &PublicKey) -> Verdict {
-        let same = |line: &&Line| line.key.key_data() == key.key_data();
-        let mut all = self.lines.iter().chain(&self.portless);
-        if let Some(line) = all.find(|line| line.revoked && same(line)) {
-            return Verdict::Revoked(line.place.clone());
+    /// Adds what was read by itself.
+    pub(super) fn extend(&mut self, known: KnownHosts) {
+        self.lines.extend(known.lines);
+    }
+
+    /// The lines that may be about the host and say nothing, because they can't be read.
+    pub(super) fn wrong(&self) -> &[Place] {
+        &self.wrong
+    }
+
+    /// Judges what the server called `name` shows, at `now` in seconds since 1970.
+    pub(super) fn judge(&self, shown: &PublicKeyOrCertificate, name: &Name, now: u64) -> Verdict {
+        match shown {
+            PublicKeyOrCertificate::PublicKey { key, .. } => self.judge_key(key.key_data()),
+            PublicKeyOrCertificate::Certificate(shown) => self.judge_certificate(shown, name, now),
         }
-        let mut good = self.lines.iter().filter(|line| !line.revoked);
-        match good
-            .clone()
-            .find(same)
-            .or_else(|| self.portless.iter().find(|line| !line.revoked && same(line)))
-        {
-            Some(_) => Verdict::Known,
-            None => good
-                .next()
-                .map_or(Verdict::Unknown, |line| Verdict::Changed(described(&line.key), line.place.clone())),
+    }
+
+    /// Judges a plain key.
+    pub(super) fn judge_key(&self, key: &KeyData) -> Verdict {
+        if let Some(line) = self.with(Marker::Revoked, key) {
+            return line.revoked();
         }
+        if self.with(Marker::Host, key).is_some() {
+            return Verdict::Known;
+        }
+        // The one that it most likely replaces.
+        let others = self.lines.iter().filter(|line| line.exact && line.marker == Marker::Host);
+        let other = others.min_by_key(|line| !is_type(&line.key.algorithm(), &key.algorithm()));
+        other.map_or(Verdict::Unknown, |line| Verdict::Changed(described(&line.key), line.place.clone()))
+    }
+
+    /// A certificate that is no good is worth what its key is, as for OpenSSH; but not less than unknown.
+    fn judge_certificate(&self, shown: &Certificate, name: &Name, now: u64) -> Verdict {
+        if let Some(line) = self.with(Marker::Revoked, shown.signature_key()) {
+            return line.revoked();
+        }
+        let authority = self.with(Marker::Authority, shown.signature_key());
+        let wrong = match authority.map(|line| (certificate::check(shown, &name.host, now), line)) {
+            Some((Ok(()), _)) if self.with(Marker::Revoked, shown.public_key()).is_none() => {
+                return Verdict::Known;
+            }
+            Some((Err(why), line)) => Some(Verdict::Uncertified(why, line.place.clone())),
+            _ => None,
+        };
+        match self.judge_key(shown.public_key()) {
+            Verdict::Unknown => wrong.unwrap_or(Verdict::Unknown),
+            verdict => verdict,
+        }
+    }
+
+    fn with(&self, marker: Marker, key: &KeyData) -> Option<&Line> {
+        self.lines.iter().find(|line| line.marker == marker && line.key.key_data() == key)
     }
 
     /// The algorithms to ask for, those of known keys first: a server that has keys of several types then shows the
     /// one that is known.
     pub(super) fn order(&self, algorithms: &[Algorithm]) -> Vec<Algorithm> {
-        let known = |algorithm: &&Algorithm| {
-            self.lines.iter().any(|line| !line.revoked && is_type(&line.key.algorithm(), algorithm))
-        };
-        let (mut first, rest): (Vec<_>, Vec<_>) = algorithms.iter().partition(known);
+        let hosts = self.lines.iter().filter(|line| line.marker == Marker::Host);
+        let is_known =
+            |algorithm: &&Algorithm| hosts.clone().any(|line| is_type(&line.key.algorithm(), algorithm));
+        let (mut first, rest): (Vec<_>, Vec<_>) = algorithms.iter().partition(is_known);
         first.extend(rest);
         first.into_iter().cloned().collect()
+    }
+
+    /// Whether certificates are worth asking for.
+    pub(super) fn has_authority(&self) -> bool {
+        self.lines.iter().any(|line| line.marker == Marker::Authority)
     }
 }
 
@@ -116,68 +196,4 @@ pub(super) fn described(key: &PublicKey) -> String {
 /// A key's fingerprint as OpenSSH writes it.
 pub(super) fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
-}
-
-/// Splits a line: hosts, key, whether it is revoked. None for empty lines, comments, authorities and nonsense.
-fn parse(line: &str) -> Option<(&str, PublicKey, bool)> {
-    let mut words = line.split_ascii_whitespace();
-    let first = words.next().filter(|word| !word.starts_with('#'))?;
-    let (revoked, hosts) = match first {
-        "@revoked" => (true, words.next()?),
-        // A certificate's authority is no host's own key.
-        marker if marker.starts_with('@') => return None,
-        hosts => (false, hosts),
-    };
-    let (kind, key) = (words.next()?, words.next()?);
-    let key = PublicKey::from_openssh(&format!("{kind} {key}")).ok()?;
-    Some((hosts, key, revoked))
-}
-
-/// Whether a line's first field is about a host. One negated pattern that matches rules the line out.
-fn matches(hosts: &str, host: &str) -> bool {
-    if let Some(hashed) = hosts.strip_prefix("|1|") {
-        return matches_hash(hashed, host).unwrap_or(false);
-    }
-    let mut found = false;
-    for pattern in hosts.split(',') {
-        let (negated, pattern) = pattern.strip_prefix('!').map_or((false, pattern), |rest| (true, rest));
-        if wildcard(pattern.to_lowercase().as_bytes(), host.as_bytes()) {
-            if negated {
-                return false;
-            }
-            found = true;
-        }
-    }
-    found
-}
-
-/// `SALT|HASH`: the HMAC-SHA1 of the host's name.
-fn matches_hash(hashed: &str, host: &str) -> Option<bool> {
-    let (salt, hash) = hashed.split_once('|')?;
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &STANDARD.decode(salt).ok()?);
-    Some(hmac::verify(&key, host.as_bytes(), &STANDARD.decode(hash).ok()?).is_ok())
-}
-
-/// `*` and `?`, as in OpenSSH's patterns. Goes back to the last `*` only, so a long pattern costs no more than its
-/// length times the host's.
-pub(super) fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut star = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(&letter) if letter == b'?' || letter == text[t] => (p, t) = (p + 1, t + 1),
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    (p, t) = (at + 1, from + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|letter| *letter == b'*')
 }

@@ -1,19 +1,27 @@
 //! What a path, a folder or a pattern stands for on the server, page by page: several folders are read at once, each
 //! with several READDIRs in flight, so that a page costs few round trips. Memory is bounded by the page, by the folders
-//! still to be read, and by what a folder has told so far. Not here: reading one folder (`folder`).
+//! still to be read, and by what a folder has told so far. Not here: reading one folder (`folder`), where symlinks lead
+//! (`links`), what names mean to a walk (`sort`), and whether what was found may be taken yet (`ready`).
 
-use super::codec::{Attrs, Name, Reply, Request};
-use super::entry::{self, Kind};
+use super::asking;
+use super::codec::{Attrs, Request};
+use super::entry::{self, Found, Kind};
 use super::error::{Fault, shown};
+use super::exclude::Excluded;
 use super::folder::{Folder, Unread};
+use super::links::{self, Link, Real};
 use super::pattern::{Pattern, Wanted};
 use super::pool::Pool;
+use super::ready::Waiting;
 use super::session::Held;
-use crate::gather::{Advice, BoxFuture, Context, Listing, Page};
-use crate::output::server_name;
+use crate::gather::{BoxFuture, Context, Listing, Page};
 use crate::sources::{Entry, SourceError};
+use sort::LeftOut;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
+
+mod sort;
 
 /// Entries on a page.
 const PAGE: usize = 1000;
@@ -21,29 +29,58 @@ const PAGE: usize = 1000;
 const FOLDERS: usize = 8;
 /// Folders that are known and not yet read.
 const MOST_FOLDERS: usize = 1_000_000;
-/// How deep folders may lie below the first, as in OpenSSH's own client.
-const DEPTH: usize = 64;
-/// Names in one warning.
-const NAMED: usize = 5;
+
+/// What of all that matches a job takes.
+pub(super) struct Choice {
+    /// Files lose the folders they lie in.
+    pub(super) flatten: bool,
+    /// What is left out.
+    pub(super) excluded: Excluded,
+    /// Symlinks are followed, so many at most that lead to folders.
+    pub(super) follows: Option<usize>,
+    /// What is found waits here until it may be taken.
+    pub(super) waiting: Waiting,
+}
 
 /// A listing of one path, folder or pattern.
 pub(super) struct Walk {
     pool: Arc<Pool>,
     wanted: Wanted,
-    flatten: bool,
+    choice: Choice,
     started: bool,
     pending: Vec<Unread>,
     reading: VecDeque<Folder>,
+    links: VecDeque<Link>,
+    followed: usize,
     ready: VecDeque<Entry>,
+    /// Files that the current page came to.
+    found: usize,
     /// Symlinks and special files of the current page.
-    skipped: Vec<String>,
+    skipped: LeftOut,
+    /// Files of the current page that are not ready.
+    not_ready: LeftOut,
 }
 
 impl Walk {
-    /// A listing that has not begun. With `flatten`, files lose the folders they lie in.
-    pub(super) fn new(pool: Arc<Pool>, wanted: Wanted, flatten: bool) -> Walk {
-        let (pending, reading, ready) = (Vec::new(), VecDeque::new(), VecDeque::new());
-        Walk { pool, wanted, flatten, started: false, pending, reading, ready, skipped: Vec::new() }
+    /// A listing that has not begun.
+    pub(super) fn new(pool: Arc<Pool>, wanted: Wanted, choice: Choice) -> Walk {
+        let (pending, reading, links) = (Vec::new(), VecDeque::new(), VecDeque::new());
+        let (ready, skipped, not_ready) = (VecDeque::new(), LeftOut::default(), LeftOut::default());
+        let (started, followed, found) = (false, 0, 0);
+        Walk {
+            pool,
+            wanted,
+            choice,
+            started,
+            pending,
+            reading,
+            links,
+            followed,
+            ready,
+            found,
+            skipped,
+            not_ready,
+        }
     }
 
     async fn page(&mut self, context: &Context) -> Result<Page<Entry>, SourceError> {
@@ -57,34 +94,58 @@ impl Walk {
             self.started = true;
         }
         context.phase("list");
-        while self.ready.len() < PAGE && !(self.pending.is_empty() && self.reading.is_empty()) {
-            self.round(context).await?;
-        }
+        while self.ready.len() < PAGE && self.found < PAGE && self.step(context).await? {}
+        self.found = 0;
         self.warn(context);
         let entries: Vec<Entry> = self.ready.drain(..self.ready.len().min(PAGE)).collect();
-        let more = !(self.ready.is_empty() && self.pending.is_empty() && self.reading.is_empty());
+        let more = !self.ready.is_empty() || self.has_more() || !self.choice.waiting.is_empty();
         Ok(Page { entries, more })
+    }
+
+    /// Does what comes next, if there is anything to do before some time has passed.
+    async fn step(&mut self, context: &Context) -> Result<bool, SourceError> {
+        if !self.links.is_empty() {
+            self.follow(context).await?;
+        } else if self.choice.waiting.is_due() {
+            let entries = self.choice.waiting.look(context).await?;
+            entries.into_iter().for_each(|entry| self.tell(entry));
+        } else if self.has_more() && !self.choice.waiting.is_full() {
+            self.round(context).await?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Whether there are folders still to be read.
+    fn has_more(&self) -> bool {
+        !(self.pending.is_empty() && self.reading.is_empty() && self.links.is_empty())
     }
 
     /// A plain path may be a folder: the server knows.
     async fn start(&mut self, context: &Context) -> Result<(), SourceError> {
         if let Wanted::Plain(path) = &self.wanted {
-            let attrs = stat(&self.pool, path, context).await?;
+            let path = path.clone();
+            let attrs = stat(&self.pool, &path, context).await?;
             match entry::kind(&attrs, None) {
-                Kind::Folder => self.wanted = Wanted::Pattern(Pattern::folder(path.clone())),
+                Kind::Folder => self.wanted = Wanted::Pattern(Pattern::folder(path)),
                 Kind::File | Kind::Unknown => {
                     let below = vec![path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec()];
-                    self.ready.push_back(entry::file(path.clone(), below, attrs));
+                    self.take(Found { path, below, attrs });
                 }
                 Kind::Symlink | Kind::Special => {
-                    let message = format!("{}{}: not a file", self.pool.target.name, shown(path));
+                    let message = format!("{}{}: not a file", self.pool.target.name, shown(&path));
                     return Err(SourceError::new("sftp", message));
                 }
             }
         }
         if let Wanted::Pattern(pattern) = &self.wanted {
             let (path, progress) = (pattern.base.clone(), pattern.start());
-            self.pending.push(Unread { path, below: Vec::new(), progress });
+            let real = match self.choice.follows {
+                Some(_) => Some(Real::of(&self.pool, context, &path).await?),
+                None => None,
+            };
+            self.pending.push(Unread { path, below: Vec::new(), progress, real });
         }
         Ok(())
     }
@@ -103,7 +164,7 @@ impl Walk {
         for result in results {
             // Each folder goes to the back of the queue, unless it is at its end.
             let Some(mut folder) = self.reading.pop_front() else { break };
-            folder.take().into_iter().for_each(|name| self.found(&folder.unread, name));
+            folder.take().into_iter().for_each(|name| self.sort(&folder.unread, name));
             match result {
                 Ok(true) => {}
                 Ok(false) => self.reading.push_back(folder),
@@ -117,13 +178,25 @@ impl Walk {
             }
         }
         if self.pending.len() > MOST_FOLDERS {
-            return Err(self.too_many());
+            return Err(self.too_many(MOST_FOLDERS, "folders"));
         }
         failed
     }
 
-    fn too_many(&self) -> SourceError {
-        SourceError::new("too_large", format!("{}: more than {MOST_FOLDERS} folders", self.pool.target.name))
+    fn too_many(&self, most: usize, of_what: &str) -> SourceError {
+        SourceError::new("too_large", format!("{}: more than {most} {of_what}", self.pool.target.name))
+    }
+
+    /// Follows some of the symlinks.
+    async fn follow(&mut self, context: &Context) -> Result<(), SourceError> {
+        for target in links::targets(&self.pool, context, &self.links).await? {
+            let Some(link) = self.links.pop_front() else { break };
+            self.arrive(link, target);
+        }
+        match self.choice.follows {
+            Some(most) if self.followed > most => Err(self.too_many(most, "symlinks to folders")),
+            _ => Ok(()),
+        }
     }
 
     /// What a folder that can't be read means: the end of the listing, an item that fails, or nothing.
@@ -149,57 +222,6 @@ impl Walk {
             }
         }
     }
-
-    /// Sorts a name in: a file that is wanted, a folder to be read, or something to be left out.
-    fn found(&mut self, folder: &Unread, name: Name) {
-        let Wanted::Pattern(pattern) = &self.wanted else { return };
-        if matches!(name.name.as_slice(), b"." | b"..") {
-            return;
-        }
-        let step = pattern.step(folder.progress, &name.name);
-        let kind = entry::kind(&name.attrs, name.sign);
-        let matters = if kind == Kind::Folder { step.below.is_some() } else { step.wanted };
-        // A symlink may lead to a folder.
-        if !(matters || kind == Kind::Symlink && step.below.is_some()) {
-            return;
-        }
-        let path = joined(&folder.path, &name.name);
-        let below = folder.below.iter().chain([&name.name]).cloned().collect::<Vec<_>>();
-        if let Err(refused) = server_name(&name.name) {
-            return self.refuse(&path, &below, &refused.to_string());
-        }
-        match (kind, step.below) {
-            (Kind::Folder, _) if below.len() > DEPTH => {
-                self.refuse(&path, &below, &format!("refused: more than {DEPTH} folders deep"));
-            }
-            (Kind::Folder, Some(progress)) => self.pending.push(Unread { path, below, progress }),
-            (Kind::Symlink, _) => self.skipped.push(format!("symlink {}", shown(&path))),
-            (Kind::Special, _) => self.skipped.push(format!("special file {}", shown(&path))),
-            _ => {
-                let below = if self.flatten { vec![name.name] } else { below };
-                self.ready.push_back(entry::file(path, below, name.attrs));
-            }
-        }
-    }
-
-    fn refuse(&mut self, path: &[u8], below: &[Vec<u8>], why: &str) {
-        let message = format!("{}{}: {why}", self.pool.target.name, shown(path));
-        self.ready.push_back(entry::refused(
-            path,
-            below,
-            SourceError::new("name", message).advice(Advice::NEVER),
-        ));
-    }
-
-    /// Says once a page what was left out.
-    fn warn(&mut self, context: &Context) {
-        let (first, rest) = self.skipped.split_at(self.skipped.len().min(NAMED));
-        if !first.is_empty() {
-            let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
-            context.warn(format!("{}: skipped {}{more}", self.pool.target.name, first.join(", ")));
-        }
-        self.skipped.clear();
-    }
 }
 
 /// Why a folder can't be read: the server says so, or it could not be asked.
@@ -217,18 +239,20 @@ impl Listing for Walk {
     fn next_page<'a>(&'a mut self, context: &'a Context) -> BoxFuture<'a, Result<Page<Entry>, SourceError>> {
         Box::pin(self.page(context))
     }
+
+    fn pause(&self) -> Duration {
+        let waiting = &self.choice.waiting;
+        let can_read = self.has_more() && !waiting.is_full() || !self.links.is_empty();
+        let is_busy = can_read || !self.ready.is_empty() || waiting.is_due();
+        if is_busy { Duration::ZERO } else { waiting.pause() }
+    }
 }
 
 /// What a path leads to, symlinks followed: the plan names it.
 async fn stat(pool: &Arc<Pool>, path: &[u8], context: &Context) -> Result<Attrs, SourceError> {
-    let lease = pool.lease(context).await?;
-    context.phase("list");
-    let fault = match lease.ask(Request::Stat(path), Held::default()).await {
-        Ok((Reply::Attrs(attrs), _)) => return Ok(attrs),
-        Ok(_) => Fault::Protocol("an answer that is no attributes"),
-        Err(fault) => fault,
-    };
-    Err(fault.error(&pool.target.name, "stat", path))
+    let stat = asking::stats(pool, context, std::iter::once(path)).await?.pop();
+    let stat = stat.unwrap_or(Err(Fault::Protocol("no answer")));
+    stat.map_err(|fault| fault.error(&pool.target.name, "stat", path))
 }
 
 /// Connects and waits for the first answer, whatever it is: only then it is known that there is SFTP.

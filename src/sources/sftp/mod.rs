@@ -1,22 +1,33 @@
 //! Files from SFTP servers: the kind `sftp`. An own client of SFTP version 3 over russh's channels, made to have many
 //! files in flight on few connections.
 
+mod after;
+mod alive;
+mod asking;
 mod auth;
 mod codec;
 mod connect;
 mod credentials;
+mod done;
 mod entry;
 mod error;
+mod exclude;
 mod fetch;
 mod folder;
 mod given;
 mod identity;
+mod jump;
 mod known_hosts;
+mod link;
+mod links;
 mod list;
 mod pattern;
 mod pool;
 mod ranges;
 mod reading;
+mod ready;
+mod route;
+mod same;
 mod session;
 mod settings;
 mod source;
@@ -24,6 +35,7 @@ mod ssh_config;
 mod store;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use crate::sources::Kind;
 

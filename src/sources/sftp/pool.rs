@@ -2,6 +2,7 @@
 //! or have been busy for so long that a login is little beside it, new ones in place of lost ones. A refusal is remembered: nothing connects after it. Not here: how a connection is made (`connect`), and
 //! retries (`gather`).
 
+use super::alive::alive;
 use super::connect::{Connection, Credentials, Target};
 use super::error::Lost;
 use super::session::{Held, Session, Up};
@@ -9,7 +10,7 @@ use crate::gather::Context;
 use crate::sources::SourceError;
 use std::future::Future;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, OnceCell, Semaphore};
@@ -99,11 +100,17 @@ impl Pool {
     /// The least busy connection; where there is none, connects. Those who wait while one connects share its failure,
     /// and a refusal is everybody's.
     pub(super) async fn lease(self: &Arc<Pool>, context: &Context) -> Result<Lease, SourceError> {
+        self.tell(context);
         if let Some(lease) = self.pick() {
             return Ok(lease);
         }
-        let failures = self.state().failures;
+        let (failures, looks) = (self.state().failures, AtomicU64::new(0));
         context.phase("connect");
+        // Connecting has limits of its own, whoever does it.
+        alive(context, || looks.fetch_add(1, Relaxed), self.lease_new(failures, context)).await
+    }
+
+    async fn lease_new(self: &Arc<Pool>, failures: u64, context: &Context) -> Result<Lease, SourceError> {
         let _alone = self.gate.lock().await;
         if let Some(lease) = self.pick() {
             return Ok(lease);
@@ -141,7 +148,28 @@ impl Pool {
         let credentials = self.credentials.get_or_try_init(resolve).await?;
         let told = context.clone();
         let up: Up = Box::new(move || told.source_up());
-        Connection::open(&self.target, credentials.clone(), Some(up)).await
+        let connection = Connection::open(&self.target, credentials.clone(), Some(up)).await;
+        self.tell(context);
+        connection
+    }
+
+    /// Says what the user should know of the server, once there is somebody who hears it.
+    fn tell(&self, context: &Context) {
+        let credentials = self.credentials.get().filter(|_| context.is_heard());
+        let warnings = credentials.into_iter().flat_map(|credentials| credentials.warnings());
+        warnings.for_each(|warning| context.warn(warning));
+    }
+
+    /// Who is logged in where, once somebody is.
+    fn login(&self) -> String {
+        let user = self.credentials.get().map_or("", |credentials| &credentials.user);
+        format!("{user} {}", self.target.name)
+    }
+
+    /// Changes whenever something arrives over any connection.
+    fn heard(&self) -> u64 {
+        let heard = |shared: &Arc<Shared>| shared.connection.session.heard();
+        self.state().connections.iter().map(heard).fold(0, u64::wrapping_add)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -253,18 +281,26 @@ impl Lease {
         Lease { shared, pool: pool.clone() }
     }
 
+    /// Waits for a reply: the attempt makes progress as long as replies come over this connection.
+    pub(super) async fn wait<T>(&self, context: &Context, reply: impl Future<Output = T>) -> T {
+        alive(context, || self.heard(), reply).await
+    }
+
     /// The slot of a file to be opened.
-    pub(super) fn slot(&self) -> impl Future<Output = Held> + use<> {
-        let handles = self.handles().clone();
-        async move { [handles.acquire_owned().await.ok(), None] }
+    pub(super) async fn slot(&self, context: &Context) -> Held {
+        let slot = self.handles().clone().acquire_owned();
+        [alive(context, || self.pool.heard(), slot).await.ok(), None]
     }
 
     /// Waits until `len` bytes may be asked for. To be called by one who has nothing in flight: who has would hold
     /// bytes while it waits for bytes.
-    pub(super) async fn room(&self, len: u32) -> Held {
+    pub(super) async fn room(&self, context: &Context, len: u32) -> Held {
         let len = len.max(LEAST_BYTES);
-        let connection = self.bytes.clone().acquire_many_owned(len).await.ok();
-        [connection, self.pool.bytes.clone().acquire_many_owned(len).await.ok()]
+        let room = async {
+            let connection = self.bytes.clone().acquire_many_owned(len).await.ok();
+            [connection, self.pool.bytes.clone().acquire_many_owned(len).await.ok()]
+        };
+        alive(context, || self.pool.heard(), room).await
     }
 
     /// Takes room for `len` bytes if there is room now.
@@ -272,6 +308,16 @@ impl Lease {
         let len = len.max(LEAST_BYTES);
         let connection = self.bytes.clone().try_acquire_many_owned(len).ok()?;
         Some([Some(connection), Some(self.pool.bytes.clone().try_acquire_many_owned(len).ok()?)])
+    }
+
+    /// Who is logged in where.
+    pub(super) fn login(&self) -> String {
+        self.pool.login()
+    }
+
+    /// A connection that there is still, when this one is lost. None is opened for it.
+    pub(super) fn instead(&self) -> Option<Lease> {
+        self.pool.pick()
     }
 
     /// The places of the other connections there may be, for [`Lease::another`].

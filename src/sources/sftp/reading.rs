@@ -27,6 +27,8 @@ pub(super) struct Reading<'a> {
     ranges: &'a Ranges,
     /// The file's size, once it is known.
     size: u64,
+    /// Whether there may be more by now, which is not wanted.
+    grows: bool,
     flight: VecDeque<Read>,
     /// Where short replies left gaps.
     gaps: VecDeque<Stretch>,
@@ -35,6 +37,8 @@ pub(super) struct Reading<'a> {
     depth: usize,
     /// Replies that brought data.
     replies: u64,
+    /// Why nothing more is asked for, while what came before is being written.
+    failed: Option<Failed>,
 }
 
 /// A stretch of the file. `empty` once it was answered with no bytes at all.
@@ -43,6 +47,12 @@ struct Stretch {
     offset: u64,
     len: u32,
     empty: bool,
+}
+
+impl Stretch {
+    fn end(self) -> u64 {
+        self.offset + u64::from(self.len)
+    }
 }
 
 struct Read {
@@ -57,10 +67,22 @@ impl<'a> Reading<'a> {
         context: &'a Context,
         handle: &'a [u8],
         ranges: &'a Ranges,
+        grows: bool,
     ) -> Reading<'a> {
-        let (flight, gaps, claim) = (VecDeque::new(), VecDeque::new(), ranges.claim());
-        let (size, depth) = (u64::MAX, FIRST_READS);
-        Reading { lease, context, handle, ranges, size, flight, gaps, claim, depth, replies: 0 }
+        Reading {
+            lease,
+            context,
+            handle,
+            ranges,
+            size: u64::MAX,
+            grows,
+            flight: VecDeque::new(),
+            gaps: VecDeque::new(),
+            claim: ranges.claim(),
+            depth: FIRST_READS,
+            replies: 0,
+            failed: None,
+        }
     }
 
     /// The file's size is known: what is beyond needs no asking.
@@ -69,12 +91,21 @@ impl<'a> Reading<'a> {
         self.claim.end = self.claim.end.min(size);
     }
 
-    /// Reads until nobody has anything more to ask for, and says how many replies brought data.
+    /// Reads until nobody has anything more to ask for, and says how many replies brought data. What a connection that fails
+    /// did not bring is for others to read.
     pub(super) async fn run(&mut self, store: &Store<'_>) -> Result<u64, Failed> {
+        let ended = self.read(store).await;
+        if ended.is_err() {
+            self.give_back();
+        }
+        ended.map(|()| self.replies)
+    }
+
+    async fn read(&mut self, store: &Store<'_>) -> Result<(), Failed> {
         loop {
             self.ask().await;
-            if self.flight.is_empty() {
-                return Ok(self.replies);
+            if self.flight.is_empty() && self.failed.is_none() {
+                return Ok(());
             }
             let batch = self.batch().await?;
             // While the disk is busy the line is not to be idle.
@@ -83,13 +114,21 @@ impl<'a> Reading<'a> {
         }
     }
 
+    fn give_back(&mut self) {
+        let flight = self.flight.drain(..).map(|read| read.stretch);
+        let size = self.size;
+        let left = self.gaps.drain(..).chain(flight).map(|stretch| stretch.offset..stretch.end().min(size));
+        left.chain([self.claim.clone()]).for_each(|stretch| self.ranges.give_back(stretch));
+        self.claim = 0..0;
+    }
+
     /// Asks for as much as there is room for; for one stretch at least, if nothing is in flight.
     pub(super) async fn ask(&mut self) {
         self.ask_now();
         if self.flight.is_empty()
             && let Some(stretch) = self.wanted()
         {
-            let held = self.lease.room(stretch.len).await;
+            let held = self.lease.room(self.context, stretch.len).await;
             self.send(stretch, held);
             self.ask_now();
         }
@@ -114,6 +153,9 @@ impl<'a> Reading<'a> {
 
     /// The next stretch to ask for: gaps first.
     fn wanted(&mut self) -> Option<Stretch> {
+        if self.failed.is_some() {
+            return None;
+        }
         if let Some(gap) = self.gaps.front() {
             return Some(*gap);
         }
@@ -125,28 +167,38 @@ impl<'a> Reading<'a> {
         (len > 0).then_some(Stretch { offset: self.claim.start, len, empty: false })
     }
 
-    /// Waits for the oldest reply, and takes those after it that are there already.
+    /// Waits for the oldest reply, and takes those after it that are there already. What came before a fault is brought
+    /// first, and then the fault.
     async fn batch(&mut self) -> Result<Vec<Chunk>, Failed> {
         let (mut batch, mut len) = (Vec::new(), 0);
-        while let Some(read) = self.flight.front_mut() {
-            let reply = match len {
-                0 => (&mut read.answer).await,
-                _ => match (&mut read.answer).now_or_never() {
-                    Some(reply) => reply,
-                    None => break,
-                },
-            };
-            let stretch = read.stretch;
-            self.flight.pop_front();
-            if let Some(chunk) = self.settle(stretch, reply)? {
-                len += chunk.data.len;
-                batch.push(chunk);
-            }
-            if len >= BATCH {
-                break;
+        while len < BATCH
+            && let Some((stretch, reply)) = self.next(len == 0).await
+        {
+            match self.settle(stretch, reply) {
+                Ok(chunk) => {
+                    len += chunk.as_ref().map_or(0, |chunk| chunk.data.len);
+                    batch.extend(chunk);
+                }
+                Err(failed) => {
+                    self.gaps.push_back(stretch);
+                    self.failed.get_or_insert(failed);
+                }
             }
         }
-        Ok(batch)
+        if batch.is_empty() { self.failed.take().map_or(Ok(batch), Err) } else { Ok(batch) }
+    }
+
+    /// The oldest reply, waited for or if it is there. After a fault nothing is waited for: on a lost connection each reply
+    /// that came is there, in whatever order the server sent them.
+    async fn next(&mut self, wait: bool) -> Option<(Stretch, Result<(Reply, Held), Fault>)> {
+        let wait = wait && self.failed.is_none();
+        let read = self.flight.front_mut()?;
+        let reply = match wait {
+            true => self.lease.wait(self.context, &mut read.answer).await,
+            false => (&mut read.answer).now_or_never()?,
+        };
+        let read = self.flight.pop_front()?;
+        Some((read.stretch, reply))
     }
 
     /// Checks a reply against what was asked, and asks again for what it lacks.
@@ -155,7 +207,7 @@ impl<'a> Reading<'a> {
         stretch: Stretch,
         reply: Result<(Reply, Held), Fault>,
     ) -> Result<Option<Chunk>, Failed> {
-        let (data, held) = match reply {
+        let (mut data, held) = match reply {
             Ok((Reply::Data(data), held)) => (data, held),
             Ok(_) => return Err(Fault::Protocol("an answer that is no data").into()),
             Err(Fault::Status { code: status::EOF, .. }) if stretch.offset >= self.size => return Ok(None),
@@ -164,8 +216,8 @@ impl<'a> Reading<'a> {
             }
             Err(fault) => return Err(fault.into()),
         };
-        let end = self.check(stretch, &data)?;
-        let rest = (stretch.offset + u64::from(stretch.len)).min(self.size).saturating_sub(end) as u32;
+        let end = self.check(stretch, &mut data)?;
+        let rest = stretch.end().min(self.size).saturating_sub(end) as u32;
         if rest > 0 {
             self.gaps.push_back(Stretch { offset: end, len: rest, empty: data.len == 0 });
         } else {
@@ -176,8 +228,8 @@ impl<'a> Reading<'a> {
         Ok((data.len > 0).then_some(Chunk { offset: stretch.offset, data, held }))
     }
 
-    /// Where the data ends, if it is what may be sent.
-    fn check(&self, stretch: Stretch, data: &Data) -> Result<u64, Failed> {
+    /// Where the data ends, if it is what may be sent. Of a file that grows it is cut where the snapshot ends.
+    fn check(&self, stretch: Stretch, data: &mut Data) -> Result<u64, Failed> {
         if data.len > stretch.len as usize {
             return Err(Fault::Protocol("more data than asked for").into());
         }
@@ -185,6 +237,10 @@ impl<'a> Reading<'a> {
             return Err(Fault::Protocol("no data and no end, twice").into());
         }
         let end = stretch.offset + data.len as u64;
+        if end > self.size && self.grows {
+            data.truncate(self.size.saturating_sub(stretch.offset) as usize);
+            return Ok(self.size);
+        }
         if end > self.size {
             return Err(Failed::Changed(format!("it had {end} bytes, then {}", self.size)));
         }

@@ -57,6 +57,8 @@ struct Shared {
     state: Mutex<State>,
     outgoing: Notify,
     read_len: AtomicU64,
+    /// Grows whenever something arrives that was asked for, be it a part of a reply.
+    heard: AtomicU64,
     /// Files open at once.
     handles: Arc<Semaphore>,
 }
@@ -109,6 +111,7 @@ impl Session {
             state: Mutex::new(state),
             outgoing: Notify::new(),
             read_len: AtomicU64::new(READ_LEN.into()),
+            heard: AtomicU64::new(0),
             handles: Arc::new(Semaphore::new(HANDLES)),
         });
         shared.outgoing.notify_one();
@@ -132,6 +135,11 @@ impl Session {
     /// How much one READ may ask for.
     pub(super) fn read_len(&self) -> u32 {
         self.shared.read_len.load(Relaxed) as u32
+    }
+
+    /// Grows whenever something arrives that was asked for.
+    pub(super) fn heard(&self) -> u64 {
+        self.shared.heard.load(Relaxed)
     }
 
     /// Why the session is over, if it is.
@@ -265,8 +273,16 @@ impl Shared {
     /// Hands a reply to who asked. A reply that nobody asked for is dropped.
     fn hand_on(&self, id: u32, reply: Reply) {
         let Some(waiting) = self.state().waiting.remove(&id) else { return };
+        self.heard.fetch_add(1, Relaxed);
         if let Err((Reply::Handle(handle), held)) = waiting.asker.send((reply, waiting.held)) {
             self.close_orphan(&handle, held);
+        }
+    }
+
+    /// Notes that a part of a reply arrived. Bytes that nobody asked for keep nobody alive.
+    fn hear(&self, id: u32) {
+        if self.state().waiting.contains_key(&id) {
+            self.heard.fetch_add(1, Relaxed);
         }
     }
 
@@ -288,7 +304,7 @@ impl Shared {
     }
 
     /// Keeps what the far end says on its error channel, for the error if there is one.
-    fn heard(&self, words: &[u8]) {
+    fn note(&self, words: &[u8]) {
         let mut state = self.state();
         let room = MOST_WORDS - state.words.len();
         state.words.extend_from_slice(&words[..room.min(words.len())]);
@@ -330,13 +346,15 @@ async fn pump_in(shared: Arc<Shared>, mut channel: ChannelReadHalf, patience: Du
                 if let Err(lost) = taken.and(pushed) {
                     break lost;
                 }
+                assembler.coming().into_iter().for_each(|id| shared.hear(id));
             }
-            Some(ChannelMsg::ExtendedData { data, .. }) => shared.heard(&data),
+            Some(ChannelMsg::ExtendedData { data, .. }) => shared.note(&data),
             Some(ChannelMsg::Failure) => break Lost::NoSftp("the server refused the sftp subsystem".into()),
             Some(ChannelMsg::Close) | None => break shared.closed(),
             Some(_) => {}
         }
     };
+    assembler.rest().into_iter().for_each(|(id, reply)| shared.hand_on(id, reply));
     shared.lose(lost);
 }
 

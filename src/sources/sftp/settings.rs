@@ -1,8 +1,16 @@
 //! What a `[sources.NAME]` and a job of the kind say, and the mistakes there can be in it. Not here: reading the key and
 //! password files that it names (`credentials`).
 
+use super::after::After;
 use super::connect::Target;
+use super::credentials::Access;
+use super::done::DoneFile;
+use super::exclude::{Excluded, Patterns};
 use super::given::Given;
+use super::jump::Jump;
+use super::pattern::{self, Wanted};
+use super::ready::Gate;
+use super::same::Growing;
 use super::ssh_config::{self, Asked, Found};
 use crate::expr::{Problem, Table, Template};
 use crate::secret::{SecretRef, located};
@@ -23,12 +31,16 @@ pub(super) const SOURCE_KEYS: &[&str] = &[
     "agent",
     "known_hosts",
     "host_key",
+    "host_key_alias",
+    "accept_new",
+    "jump",
     "connections",
     "keepalive",
     "ssh_config",
 ];
 /// The keys of a job.
-pub(super) const JOB_KEYS: &[&str] = &["fetch", "flatten"];
+pub(super) const JOB_KEYS: &[&str] =
+    &["fetch", "flatten", "growing", "exclude", "symlinks", "min_age", "stable_for", "done_file", "after"];
 
 /// Connections where the source doesn't say how many.
 const CONNECTIONS: usize = 4;
@@ -48,26 +60,32 @@ pub(super) struct Settings {
     /// Its port. Default: 22.
     port: Option<u16>,
     /// Who logs in. Default: who runs this.
-    pub(super) user: Option<Given>,
+    user: Option<Given>,
     /// A private key: the path of its file, or a secret that is the key itself.
-    pub(super) key: Option<Given>,
+    key: Option<Given>,
     /// What opens the key.
-    pub(super) passphrase: Option<SecretRef>,
+    passphrase: Option<SecretRef>,
     /// The user's password.
-    pub(super) password: Option<SecretRef>,
+    password: Option<SecretRef>,
     /// Whether the agent at SSH_AUTH_SOCK is asked. Default: if there is neither key nor password.
-    pub(super) agent: Option<bool>,
-    /// A file of known hosts. Default: ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts.
-    pub(super) known_hosts: Option<String>,
+    agent: Option<bool>,
+    /// Files of known hosts. Default: ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts.
+    known_hosts: Option<Texts>,
     /// Fingerprints (SHA256:..) one of which the server's key must have; then known_hosts doesn't matter.
-    pub(super) host_key: Option<Pins>,
+    host_key: Option<Texts>,
+    /// The name that the server has in files of known hosts and in its certificate. Default: host and port.
+    host_key_alias: Option<String>,
+    /// Whether the key of an unknown host is accepted and added to the first file of known hosts. Default: false.
+    accept_new: Option<bool>,
+    /// The hosts on the way to the server, in order.
+    pub(super) jump: Jump,
     /// The most connections, 1 to 8. Default: 4.
     connections: Option<usize>,
     /// Silence after which the server is asked whether it lives. Default: 15s.
     #[schemars(with = "Option<String>")]
     keepalive: Option<Span>,
     /// Whether the OpenSSH configuration (~/.ssh/config and /etc/ssh/ssh_config, or a file) says what this does not. Then
-    /// `host` may be an alias of it. Default: false.
+    /// `host` and `jump` may be aliases of it. Default: false.
     ssh_config: Option<Config>,
     /// What it says.
     #[serde(skip)]
@@ -84,24 +102,31 @@ enum Config {
     File(String),
 }
 
-/// One fingerprint or several.
+/// One text or several: fingerprints of servers behind one name, or before and after a change; files.
 #[derive(Deserialize, JsonSchema, Clone)]
 #[serde(untagged)]
-pub(super) enum Pins {
+pub(super) enum Texts {
     /// One.
     One(String),
-    /// Several: of servers behind one name, or before and after a change.
+    /// Several.
     Many(Vec<String>),
 }
 
-impl Pins {
+impl Texts {
     /// All of them.
     pub(super) fn list(&self) -> Vec<String> {
         match self {
-            Pins::One(pin) => vec![pin.clone()],
-            Pins::Many(pins) => pins.clone(),
+            Texts::One(text) => vec![text.clone()],
+            Texts::Many(texts) => texts.clone(),
         }
     }
+}
+
+/// What is wrong with fingerprints, if anything is.
+pub(super) fn wrong_pins(pins: &Texts) -> Option<String> {
+    let pins = pins.list();
+    let is_wrong = pins.is_empty() || pins.iter().any(|pin| !pin.starts_with("SHA256:"));
+    is_wrong.then(|| "`host_key` must be a fingerprint such as \"SHA256:..\", or a list of them".to_owned())
 }
 
 impl Settings {
@@ -120,53 +145,66 @@ impl Settings {
         let is_nowhere = !table.has("host") || settings.host.as_ref().is_some_and(String::is_empty);
         wrong("host", is_nowhere, "needs `host`");
         wrong("port", settings.port == Some(0), "`port` must be 1 to 65535");
-        let pins = settings.host_key.as_ref().map(Pins::list);
-        wrong(
-            "host_key",
-            pins.is_some_and(|pins| pins.is_empty() || pins.iter().any(|pin| !pin.starts_with("SHA256:"))),
-            "`host_key` must be a fingerprint such as \"SHA256:..\", or a list of them",
-        );
+        let pins = settings.host_key.as_ref().and_then(wrong_pins);
+        wrong("host_key", pins.is_some(), &pins.unwrap_or_default());
+        let files = settings.known_hosts.as_ref().map(Texts::list);
+        wrong("known_hosts", files.is_some_and(|files| files.is_empty()), "`known_hosts` has no file in it");
+        let is_nobody = settings.host_key_alias.as_ref().is_some_and(String::is_empty);
+        wrong("host_key_alias", is_nobody, "`host_key_alias` is empty");
         let connections = settings.connections.unwrap_or(CONNECTIONS);
         wrong("connections", !(1..=MOST_CONNECTIONS).contains(&connections), "`connections` must be 1 to 8");
         let is_short = settings.keepalive.is_some_and(|keepalive| keepalive.0 < Duration::from_secs(1));
         wrong("keepalive", is_short, "`keepalive` must be at least 1s");
         let is_idle = settings.passphrase.is_some() && !table.has("key");
         wrong("passphrase", is_idle, "`passphrase` opens a `key`, and there is none");
-        match settings.look_up(surroundings) {
-            Ok(found) => settings.found = found,
-            Err(why) => {
-                problems.push(Problem::new(table.key_span("ssh_config"), format!("`ssh_config`: {why}")))
-            }
+        if let Err(why) = settings.look_up(surroundings) {
+            problems.push(Problem::new(table.key_span("ssh_config"), format!("`ssh_config`: {why}")));
         }
         settings
     }
 
-    /// Asks the configuration, if it is to be asked, about the host.
-    fn look_up(&self, surroundings: &Surroundings<'_>) -> Result<Found, String> {
+    /// Asks the OpenSSH configuration, if it is to be asked, about the host and those on the way.
+    fn look_up(&mut self, surroundings: &Surroundings<'_>) -> Result<(), String> {
         let host = self.host.clone().unwrap_or_default();
         let file = match &self.ssh_config {
             Some(Config::File(path)) => Some(located(path, surroundings.folder)),
             Some(Config::Usual(true)) => None,
-            Some(Config::Usual(false)) | None => return Ok(Found { host, ..Found::default() }),
+            Some(Config::Usual(false)) | None => {
+                self.found = Found { host, ..Found::default() };
+                return Ok(());
+            }
         };
+        let look_up = |asked| ssh_config::look_up(file.as_deref(), &asked);
         // Of a secret nothing is known yet; the configuration's own user stands in for it.
         let user = self.user.as_ref().and_then(|user| user.literal().map(str::to_owned));
         let local_user = local_user().unwrap_or_default();
-        let found = ssh_config::look_up(file.as_deref(), &Asked { host, user, port: self.port, local_user })?;
-        match found.jump.is_empty() {
-            true => Ok(found),
-            false => Err(format!("ProxyJump: the way over {} is not there yet", found.jump.join(","))),
+        self.found = look_up(Asked { host, user, port: self.port, local_user })?;
+        self.user = self.user.take().or_else(|| self.found.user.clone().map(Given::of_literal));
+        self.jump.learn(std::mem::take(&mut self.found.jump), look_up)
+    }
+
+    /// What it takes to get in.
+    pub(super) fn access(&self) -> Access<'_> {
+        Access {
+            user: self.user.as_ref(),
+            key: self.key.as_ref(),
+            passphrase: self.passphrase.as_ref(),
+            password: self.password.as_ref(),
+            agent: self.agent,
+            known_hosts: self.known_hosts.as_ref(),
+            host_key: self.host_key.as_ref(),
+            alias: self.host_key_alias.as_deref().or(self.found.alias.as_deref()),
+            accept_new: self.accept_new,
+            found: &self.found,
         }
     }
 
     /// Where they lead, and over how many connections.
     pub(super) fn target(&self, surroundings: &Surroundings<'_>) -> (Target, usize) {
-        let (host, port) = (self.found.host.clone(), self.port.or(self.found.port).unwrap_or(22));
-        let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-        let target = Target {
-            name: if port == 22 { format!("sftp://{shown}") } else { format!("sftp://{shown}:{port}") },
-            host,
-            port,
+        let mut target = Target {
+            name: String::new(),
+            host: self.found.host.clone(),
+            port: self.port.or(self.found.port).unwrap_or(22),
             connect_timeout: surroundings
                 .connect_timeout
                 .or(self.found.connect_timeout)
@@ -177,7 +215,9 @@ impl Settings {
                 .or(self.found.keepalive)
                 .unwrap_or(KEEPALIVE),
             rekey: REKEY,
+            asking: surroundings.asking.clone(),
         };
+        target.name = format!("sftp://{}", target.address());
         (target, self.connections.unwrap_or(CONNECTIONS))
     }
 }
@@ -196,4 +236,83 @@ pub(super) struct Keys {
     pub(super) fetch: Option<Template>,
     /// Whether files lose the folders they lie in. Default: false.
     pub(super) flatten: bool,
+    /// What to make of a file that grows while it is read: `fail` it, or take the `snapshot` of what it held when it was
+    /// opened. Default: fail.
+    pub(super) growing: Growing,
+    /// What is left out, one pattern or several: a name (`*.tmp`) at any depth, a path (`old/*.csv`) below the folder that
+    /// is listed, a folder (ending in `/`) with all in it.
+    pub(super) exclude: Patterns,
+    /// What is done about symlinks among the names of a folder. Default: they are skipped.
+    pub(super) symlinks: Symlinks,
+    /// How long ago a file was written to, at least, by this machine's clock; a younger one is skipped.
+    #[schemars(with = "Option<String>")]
+    pub(super) min_age: Option<Span>,
+    /// For how long a file keeps its size and time before it is taken; one that changes meanwhile is skipped.
+    #[schemars(with = "Option<String>")]
+    pub(super) stable_for: Option<Span>,
+    /// The name of the file beside it without which a file is skipped: `${{ item.name }}.done`, `_SUCCESS`.
+    pub(super) done_file: Option<Template>,
+    /// What is done with a file at the server once it is safe here: `{ move = "folder/" }` or `{ delete = true }`.
+    pub(super) after: Option<After>,
+}
+
+/// What is done about symlinks.
+#[derive(Deserialize, JsonSchema, Default, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Symlinks {
+    /// They are skipped and named.
+    #[default]
+    Skip,
+    /// They are taken for what they lead to.
+    Follow,
+}
+
+/// A job's keys that only mean something where files are found by listing.
+const LISTING: [&str; 3] = ["exclude", "symlinks", "stable_for"];
+
+impl Keys {
+    /// Reads and checks them.
+    pub(super) fn read(table: &mut Table, problems: &mut Problems) -> Keys {
+        table.refuse_secrets(&["fetch", "exclude", "done_file", "after"], problems);
+        let keys: Keys = table.read(JOB_KEYS, problems);
+        let mut wrong = |key: &str, why: String| problems.push(Problem::new(table.key_span(key), why));
+        if let Some(Err(why)) = keys.fetch.as_ref().and_then(Template::literal).map(Wanted::parse) {
+            wrong("fetch", format!("`fetch`: {why}"));
+        }
+        let excluded = keys.exclude.0.iter().filter_map(|pattern| pattern.literal().map(str::to_owned));
+        if let Err(why) = Excluded::parse(&excluded.collect::<Vec<_>>()) {
+            wrong("exclude", format!("`exclude`: {why}"));
+        }
+        if let Some(Err(why)) = keys.done_file.clone().map(DoneFile::read) {
+            wrong("done_file", format!("`done_file`: {why}"));
+        }
+        let misplaced = LISTING.iter().filter(|key| table.has(key) && keys.fetch.is_some() && !keys.lists());
+        for key in misplaced {
+            wrong(
+                key,
+                format!("`{key}` is for files that are found by listing, and these are named one by one"),
+            );
+        }
+        keys
+    }
+
+    /// Whether its files are found by listing. A path that depends on `item` is one file, unless it is written as more;
+    /// any other may turn out to be a folder.
+    pub(super) fn lists(&self) -> bool {
+        self.fetch.as_ref().is_some_and(|path| !path.uses("item") || self.is_many())
+    }
+
+    /// Whether it is written as more than one file.
+    pub(super) fn is_many(&self) -> bool {
+        self.fetch.as_ref().is_some_and(|path| pattern::is_many(&pattern::outline(&path.source())))
+    }
+
+    /// What it asks of files before it takes them.
+    pub(super) fn gate(&self) -> Gate {
+        Gate {
+            min_age: self.min_age.map(|span| span.0),
+            stable_for: self.stable_for.map(|span| span.0),
+            done_file: self.done_file.clone().and_then(|name| DoneFile::read(name).ok()),
+        }
+    }
 }

@@ -52,8 +52,8 @@ pub(super) struct Found {
     pub(super) identities: Option<Vec<PathBuf>>,
     /// Whether the agent is asked for no other keys than those.
     pub(super) identities_only: bool,
-    /// The hosts on the way, as `user@host:port`, the first of them the first on the way.
-    pub(super) jump: Vec<String>,
+    /// The hosts on the way, the first of them the first on the way. They have none of their own.
+    pub(super) jump: Vec<Found>,
     /// The user's files of known hosts.
     pub(super) user_known_hosts: Option<Vec<PathBuf>>,
     /// The machine's.
@@ -153,20 +153,20 @@ fn hops(
     options: &Options,
     host: &str,
     depth: usize,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<Found>, String> {
     let mut way = Vec::new();
     for (at, hop) in options.jump.iter().flatten().enumerate() {
         let hop = tokens::expand(hop, &tokens::all(options, asked, host))?;
         let asked = hop_asked(&hop, asked).ok_or_else(|| format!("ProxyJump: \"{hop}\" is no host"))?;
         let (options, _) = read(file, &asked)?;
-        let host = real_host(&options, &asked)?;
+        let found = expanded(&options, &asked)?;
         if depth + at == MOST_HOPS {
             return Err(format!("ProxyJump: more than {MOST_HOPS} hosts on the way, or a circle"));
         }
         if at == 0 {
-            way = hops(file, &asked, &options, &host, depth + 1)?;
+            way = hops(file, &asked, &options, &found.host, depth + 1)?;
         }
-        way.push(shown(&options, &host));
+        way.push(found);
     }
     Ok(way)
 }
@@ -182,11 +182,4 @@ fn hop_asked(hop: &str, asked: &Asked) -> Option<Asked> {
     let port = port.map(str::parse).transpose().ok()?;
     let (host, user) = (host.to_owned(), user.map(str::to_owned));
     (!host.is_empty()).then(|| Asked { host, user, port, local_user: asked.local_user.clone() })
-}
-
-fn shown(options: &Options, host: &str) -> String {
-    let user = options.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let port = options.port.map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{user}{host}{port}")
 }

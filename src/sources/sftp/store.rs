@@ -4,9 +4,10 @@
 use super::codec::Data;
 use super::session::Held;
 use crate::gather::Context;
-use crate::output::OutputError;
+use crate::output::{Origin, OutputError, PartWriter};
 use crate::sources::{Sink, SourceError};
 use bytes::Bytes;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -23,30 +24,66 @@ pub(super) struct Chunk {
 
 /// The largest file that is kept in memory until its output is made final.
 const SMALL: u64 = 64 * 1024;
+/// Bytes from which on an attempt has got further: less would let a server that breaks off after each byte go on for ever.
+const FURTHER: u64 = 16 * 1024;
 
 /// A sink that is filled in any order, by many at once.
 pub(super) struct Store<'a> {
     sink: Mutex<&'a mut Sink>,
     /// How many bytes there will be.
     size: AtomicU64,
+    /// Bytes that another attempt need not fetch again.
+    kept: AtomicU64,
 }
 
 impl<'a> Store<'a> {
     /// Nothing is known yet of what will come.
     pub(super) fn new(sink: &'a mut Sink) -> Store<'a> {
-        Store { sink: Mutex::new(sink), size: AtomicU64::new(u64::MAX) }
+        Store { sink: Mutex::new(sink), size: AtomicU64::new(u64::MAX), kept: AtomicU64::new(0) }
     }
 
-    /// Says how many bytes will come, for a sink that can't take as many.
-    pub(super) fn expect(&self, size: u64) -> Result<(), SourceError> {
+    /// Says how many bytes will come, and where they come from, if that can be told: for a sink that can't take as many, and
+    /// for one of which another attempt or run can go on.
+    pub(super) fn expect(&self, size: u64, origin: Option<Origin>) -> Result<(), SourceError> {
         self.size.store(size, Relaxed);
-        match &**self.sink() {
+        match &mut **self.sink() {
+            Sink::File { part, .. } if size > SMALL => {
+                origin.into_iter().for_each(|origin| part.resumes(origin));
+                Ok(())
+            }
             Sink::Keep { limit, .. } if size > *limit => {
                 let message = format!("{size} bytes are more than the {limit} that may be kept");
                 Err(SourceError::new("too_large", message))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether an earlier attempt or run left something that may be gone on with.
+    pub(super) async fn finds_leftover(&self, context: &Context) -> bool {
+        match self.writer() {
+            Some(writer) => context.blocking(move |_| writer.finds_leftover()).await,
+            None => false,
+        }
+    }
+
+    /// What is to come yet, after what is left of the same origin was taken over; none if that is all of it.
+    pub(super) async fn missing(&self, context: &Context) -> Result<Option<Vec<Range<u64>>>, SourceError> {
+        let Some(writer) = self.writer() else { return Ok(None) };
+        context.blocking(move |_| writer.missing()).await.map_err(failed)
+    }
+
+    /// Nobody is to go on with what came.
+    pub(super) fn forget(&self) {
+        self.kept.store(0, Relaxed);
+        if let Sink::File { part, .. } = &**self.sink() {
+            part.forget();
+        }
+    }
+
+    /// Whether enough was written that another attempt need not fetch.
+    pub(super) fn got_further(&self) -> bool {
+        self.kept.load(Relaxed) >= FURTHER
     }
 
     /// Writes what arrived.
@@ -70,9 +107,18 @@ impl<'a> Store<'a> {
                 writer.write_at(piece, offset - piece.len() as u64)
             })
         };
+        let len: usize = chunks.iter().map(|chunk| chunk.data.len).sum();
         // Short enough (a batch) to need no look at the cancel flag.
-        let written = context.blocking(move |_| chunks.iter().try_for_each(write)).await;
-        written.map_err(|OutputError { message, .. }| SourceError::new("output", message))
+        context.blocking(move |_| chunks.iter().try_for_each(write)).await.map_err(failed)?;
+        self.kept.fetch_add(len as u64, Relaxed);
+        Ok(())
+    }
+
+    fn writer(&self) -> Option<PartWriter> {
+        match &**self.sink() {
+            Sink::File { part, .. } => Some(part.writer()),
+            _ => None,
+        }
     }
 
     fn is_small_and_whole(&self, chunks: &[Chunk]) -> bool {
@@ -87,6 +133,10 @@ impl<'a> Store<'a> {
     fn sink(&self) -> MutexGuard<'_, &'a mut Sink> {
         self.sink.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn failed(OutputError { message, .. }: OutputError) -> SourceError {
+    SourceError::new("output", message)
 }
 
 fn pieces(chunks: &[Chunk]) -> Vec<Bytes> {

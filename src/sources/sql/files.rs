@@ -123,6 +123,7 @@ fn entry(folder: &Path, path: PathBuf) -> Result<Entry, SourceError> {
         key: stem.as_str().into(),
         value: json!({ "path": shown, "name": name, "stem": stem, "size": meta.len(), "mtime": mtime }),
         fingerprint: None,
+        not_ready: None,
         path: None,
         own: Some(Arc::new(path)),
     })

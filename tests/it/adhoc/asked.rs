@@ -50,7 +50,7 @@ fn a_password_is_asked_for_when_all_else_was_refused_and_before_anything_is_show
 }
 
 #[test]
-fn an_unknown_host_is_taken_if_somebody_says_so() {
+fn an_unknown_host_is_taken_and_recorded_if_somebody_says_so() {
     let Some(sshd) = sshd() else { return };
     let (plan, served) = begin(sshd);
     know(&plan, "");
@@ -66,8 +66,17 @@ fn an_unknown_host_is_taken_if_somebody_says_so() {
     terminal.until("(yes/no)");
     terminal.until("(yes/no)");
     terminal.say("yes");
-    terminal.exits(0);
+    let said = terminal.exits(0);
+    assert!(said.contains("note") && said.contains(" accepted"), "{said}");
     assert_eq!(plan.files(), ["in/a.csv"]);
+    let line = format!("[{}]:{} {}\n", sshd.host, sshd.port, sshd.public("host_ed25519"));
+    assert_eq!(known(&plan), line);
+    alone(&plan, &arguments).run().exits(0).never_says("unknown host key");
+    // Nobody is asked who said never to ask.
+    know(&plan, "");
+    fs::write(plan.home().join(".ssh/config"), "StrictHostKeyChecking yes\n").unwrap();
+    let said = Terminal::start(&plan, &arguments).exits(1);
+    assert!(said.contains("unknown host key") && !said.contains("is it the right one"), "{said}");
 }
 
 #[test]

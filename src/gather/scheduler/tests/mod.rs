@@ -1,5 +1,6 @@
 //! The scheduler by itself, without a runtime and without a clock.
 
+mod aside;
 mod case;
 mod checks;
 mod hand;

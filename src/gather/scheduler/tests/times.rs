@@ -146,3 +146,36 @@ fn timers_of_items_that_are_over_do_not_pile_up() {
     }
     assert!(hand.scheduler.timers.len() < 2000, "{}", hand.scheduler.timers.len());
 }
+
+#[test]
+fn who_gets_further_each_time_uses_up_no_retry() {
+    let mut hand = Hand::new(1);
+    let job = hand.job(Settings { retries: retries(2, 10), ..settings() });
+    let item = hand.submit(job, &Needs::none());
+    let further = AttemptEnd::Failed(Advice::AGAIN.further(true));
+    let mut at = 0;
+    let mut fails = |hand: &mut Hand, end: &AttemptEnd| {
+        assert_eq!(
+            hand.started(job),
+            [item],
+            "it starts again after each pause, the first of which is the shortest"
+        );
+        let verdict = hand.end(item, end.clone());
+        at += 10 * 2_u64.pow(u32::from(*end == AGAIN));
+        hand.at(at);
+        verdict == Verdict::Again
+    };
+    // More often than the job has retries for all its items, too.
+    assert!((0..500).all(|_| fails(&mut hand, &further)));
+    assert!(fails(&mut hand, &AGAIN), "the second after one that got further");
+    assert!(!fails(&mut hand, &AGAIN), "and no third");
+}
+
+#[test]
+fn who_may_not_be_tried_again_is_not_however_far_it_got() {
+    let mut hand = Hand::new(1);
+    let job = hand.job(Settings { retries: retries(0, 10), ..settings() });
+    let item = hand.submit(job, &Needs::none());
+    let verdict = hand.end(item, AttemptEnd::Failed(Advice::AGAIN.further(true)));
+    assert!(matches!(verdict, Verdict::Own(_)), "{verdict:?}");
+}

@@ -2,7 +2,7 @@
 //! Not here: what replies mean.
 
 use super::{Attrs, Data, INIT_ID, LIMITS, MAX_PACKET, Name, Reply, status};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 /// Bytes that are no SFTP: what was wrong with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,11 @@ pub(in super::super) struct Malformed(pub(in super::super) String);
 const KIND_DATA: u8 = 103;
 /// Length, type, id and length of data: what has to be seen before data can be sliced.
 const DATA_HEADER: usize = 13;
+/// Pieces of data that are shorter are copied together: thousands of tiny ones would take many times their length, and each
+/// keeps the whole packet it arrived in.
+const SHORT_PIECE: usize = 4096;
+/// The longest handle: 256 bytes is what the protocol allows.
+const MOST_HANDLE: usize = 4096;
 
 /// Puts packets together from the pieces they arrive in.
 #[derive(Debug, Default)]
@@ -25,6 +30,8 @@ pub(in super::super) struct Assembler {
 struct Incoming {
     id: u32,
     data: Data,
+    /// Short pieces that follow the data's last one.
+    short: BytesMut,
     /// Bytes of data still to come.
     left: usize,
     /// Bytes after them that mean nothing to anybody.
@@ -45,10 +52,21 @@ impl Assembler {
                 self.push_head(&mut piece, replies)?;
             }
             if let Some(done) = self.data.take_if(|incoming| incoming.left == 0 && incoming.trailing == 0) {
-                replies.push((done.id, Reply::Data(done.data)));
+                replies.push(done.into_reply());
             }
         }
         Ok(())
+    }
+
+    /// The request that the packet on its way answers, if that can be known.
+    pub(in super::super) fn coming(&self) -> Option<u32> {
+        let told = || Some(u32::from_be_bytes(*self.head.get(5..)?.first_chunk()?));
+        self.data.as_ref().map(|incoming| incoming.id).or_else(told)
+    }
+
+    /// Bytes of a file whose packet did not arrive as a whole: as good as a reply that is short.
+    pub(in super::super) fn rest(self) -> Option<(u32, Reply)> {
+        self.data.filter(|incoming| incoming.data.len > 0).map(Incoming::into_reply)
     }
 
     /// Takes what belongs to the packet's head: five bytes tell how long that is.
@@ -100,18 +118,33 @@ impl Incoming {
         let (packet, _, id, left) = fields.ok_or_else(|| malformed("data"))?;
         let (left, after) = (left as usize, (packet as usize).checked_sub(DATA_HEADER - 4));
         let trailing = after.and_then(|after| after.checked_sub(left)).ok_or_else(|| malformed("data"))?;
-        Ok(Incoming { id, data: Data::default(), left, trailing })
+        Ok(Incoming { id, data: Data::default(), short: BytesMut::new(), left, trailing })
     }
 
     fn take(&mut self, piece: &mut Bytes) {
         let data = piece.split_to(self.left.min(piece.len()));
         self.left -= data.len();
         self.data.len += data.len();
-        if !data.is_empty() {
+        if data.len() < SHORT_PIECE {
+            self.short.extend_from_slice(&data);
+        } else {
+            self.join();
             self.data.pieces.push(data);
         }
         let skipped = piece.split_to(self.trailing.min(piece.len()));
         self.trailing -= skipped.len();
+    }
+
+    /// Puts the short pieces behind the others.
+    fn join(&mut self) {
+        if !self.short.is_empty() {
+            self.data.pieces.push(self.short.split().freeze());
+        }
+    }
+
+    fn into_reply(mut self) -> (u32, Reply) {
+        self.join();
+        (self.id, Reply::Data(self.data))
     }
 }
 
@@ -126,7 +159,7 @@ fn decode(kind: u8, body: &[u8]) -> Result<(u32, Reply), Malformed> {
     let reply = match kind {
         2 => body.version().ok_or_else(|| malformed("version"))?,
         101 => body.status(),
-        102 => Reply::Handle(Bytes::copy_from_slice(body.string().ok_or_else(|| malformed("handle"))?)),
+        102 => Reply::Handle(body.handle().ok_or_else(|| malformed("handle"))?),
         104 => Reply::Names(body.names().ok_or_else(|| malformed("name"))?),
         105 => Reply::Attrs(body.attrs().ok_or_else(|| malformed("attributes"))?),
         201 => Reply::Extended(body.0.to_vec()),
@@ -165,6 +198,10 @@ impl<'a> Reader<'a> {
         let (text, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(text)
+    }
+
+    fn handle(&mut self) -> Option<Bytes> {
+        self.string().filter(|handle| handle.len() <= MOST_HANDLE).map(Bytes::copy_from_slice)
     }
 
     fn version(&mut self) -> Option<Reply> {

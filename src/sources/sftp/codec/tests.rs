@@ -229,7 +229,7 @@ fn a_count_of_names_is_not_believed() {
 
 #[test]
 fn file_data_is_not_copied() {
-    let mut stream = packet(103, Some(1), &[&5u32.to_be_bytes()[..], b"bytes"].concat());
+    let mut stream = packet(103, Some(1), &[&5000u32.to_be_bytes()[..], &[7; 5000]].concat());
     stream.shrink_to_fit();
     let stream = Bytes::from(stream);
     let mut replies = Vec::new();
@@ -244,4 +244,55 @@ fn limits_are_read_and_may_be_cut_short() {
     assert_eq!(Limits::decode(&body), Some(Limits { read_len: 261_120, open_handles: 1019 }));
     assert_eq!(Limits::decode(&body[..24]), Some(Limits { read_len: 261_120, open_handles: 0 }));
     assert_eq!(Limits::decode(&body[..23]), None);
+}
+
+#[test]
+fn tiny_pieces_of_data_take_no_more_memory_than_large_ones() {
+    let content: Vec<u8> = (0..200_000u32).map(|at| at as u8).collect();
+    let stream = packet(103, Some(1), &[&200_000u32.to_be_bytes()[..], &content].concat());
+    for lengths in [&[1][..], &[1, 4096], &[4095, 1, 5000]] {
+        let (mut assembler, mut replies) = (Assembler::default(), Vec::new());
+        let (mut stream, mut lengths) = (Bytes::from(stream.clone()), lengths.iter().cycle());
+        while !stream.is_empty() {
+            let piece = stream.split_to((*lengths.next().unwrap()).min(stream.len()));
+            assembler.push(piece, &mut replies).unwrap();
+        }
+        let [(1, Reply::Data(data))] = &replies[..] else { panic!("{replies:?}") };
+        assert!(data.pieces.concat() == content);
+        assert!(data.pieces.len() <= 100, "{}", data.pieces.len());
+    }
+}
+
+#[test]
+fn a_handle_is_no_place_to_put_megabytes() {
+    let reply = |len: usize| {
+        assemble(&packet(102, Some(1), &[&(len as u32).to_be_bytes()[..], &vec![7; len]].concat()), &[1000])
+    };
+    assert!(reply(256).is_ok());
+    assert!(reply(100_000).is_err());
+}
+
+#[test]
+fn what_arrived_of_a_packet_that_is_cut_off_is_as_good_as_a_short_reply() {
+    let stream = packet(103, Some(9), &[&100u32.to_be_bytes()[..], &[5; 100]].concat());
+    for (cut, len) in [(12, None), (13, None), (14, Some(1)), (60, Some(47))] {
+        let mut assembler = Assembler::default();
+        assembler.push(Bytes::copy_from_slice(&stream[..cut]), &mut Vec::new()).unwrap();
+        assert_eq!(assembler.coming(), Some(9));
+        let rest = assembler.rest().map(|(id, reply)| (id, joined(reply)));
+        assert_eq!(rest, len.map(|len| (9, Reply::Data(whole(vec![5; len])))), "{cut}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn data_is_cut_where_it_should_be(pieces in proptest::collection::vec(1usize..20, 0..6), len in 0usize..100) {
+        let content: Vec<u8> = (0..pieces.iter().sum::<usize>()).map(|at| at as u8).collect();
+        let mut rest = Bytes::from(content.clone());
+        let mut data = Data { len: content.len(), pieces: pieces.iter().map(|len| rest.split_to(*len)).collect() };
+        data.truncate(len);
+        prop_assert_eq!(data.len, len.min(content.len()));
+        prop_assert_eq!(data.pieces.concat(), &content[..data.len]);
+        prop_assert!(data.pieces.iter().all(|piece| !piece.is_empty()));
+    }
 }

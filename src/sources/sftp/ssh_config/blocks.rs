@@ -2,7 +2,7 @@
 
 use super::options::Options;
 use super::{Asked, tokens};
-use crate::sources::sftp::known_hosts::wildcard;
+use crate::sources::sftp::known_hosts::line::wildcard;
 
 /// Whether the lines of a block hold.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -204,9 +204,17 @@ fn what_was_said_before_wins_and_counts() {
 fn hosts_on_the_way_are_looked_up_too() {
     let text = "Host target\n ProxyJump one,bob@two:9\nHost one\n HostName 1.example\n User anna\n ProxyJump zero\n\
                 Host two\n HostName 2.example\n ProxyJump never\nHost zero\n Port 2200\n";
-    assert_eq!(found(text, "target").unwrap().jump, ["zero:2200", "anna@1.example", "bob@2.example:9"]);
-    assert_eq!(found(text, "two").unwrap().jump, ["never"]);
-    assert_eq!(found("Host x\nProxyJump [::1]:7\n", "x").unwrap().jump.last().unwrap(), "[::1]:7");
+    let way = |text: &str, host: &str| {
+        let hop = |hop: Found| (hop.user.unwrap_or_default(), hop.host, hop.port.unwrap_or(22));
+        found(text, host).unwrap().jump.into_iter().map(hop).collect::<Vec<_>>()
+    };
+    let hop = |user: &str, host: &str, port| (user.to_owned(), host.to_owned(), port);
+    let hops = [hop("", "zero", 2200), hop("anna", "1.example", 22), hop("bob", "2.example", 9)];
+    assert_eq!(way(text, "target"), hops);
+    assert_eq!(way(text, "two"), [hop("", "never", 22)]);
+    assert_eq!(way("Host x\nProxyJump [::1]:7\n", "x").last().unwrap(), &hop("", "::1", 7));
+    let keys = found("Host a\nProxyJump b\nHost b\nIdentityFile /b\nHost a\nIdentityFile /a\n", "a").unwrap();
+    assert_eq!(keys.jump[0].identities.as_deref(), Some(&[PathBuf::from("/b")][..]));
 }
 
 #[test]

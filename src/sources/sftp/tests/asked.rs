@@ -116,29 +116,75 @@ async fn a_password_is_asked_for_three_times_at_most_and_only_if_the_server_take
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_host_is_asked_about_once_and_one_that_changed_never() {
+async fn an_unknown_host_is_asked_about_once_and_after_a_yes_recorded() {
     let Some(sshd) = Sshd::start("") else { return };
-    for (answer, is_in) in [("yes", true), ("no", false)] {
+    for (answer, is_in) in [("no", false), ("yes", true)] {
         let (asking, said) = person(&[answer]);
+        let file = sshd.path("new/known_hosts");
         let mut reach = sshd.reach();
-        (reach.known, reach.asking) = (KnownHosts::default(), Some(asking));
+        (reach.known, reach.asking) = (KnownHosts::default(), Some((asking, Some(file.clone()))));
         let pool = reach.pool();
         let lease = pool.lease(&Context::detached()).await;
-        assert_eq!(lease.is_ok(), is_in);
+        assert_eq!((lease.is_ok(), file.exists()), (is_in, is_in));
         if let Ok(lease) = lease {
             let place = lease.others().next().unwrap();
             assert!(lease.another(place).await.is_some());
+            let mut known = sshd.reach();
+            known.known = sshd.knows(&read(&file));
+            connect(known).await.unwrap();
+            assert_eq!(read(&file).lines().count(), 1);
         }
         let said = said.lock().unwrap();
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].contains("unknown host key ssh-ed25519 SHA256:"), "{said:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_yes_that_cannot_be_recorded_holds_for_the_run() {
+    let Some(sshd) = Sshd::start("") else { return };
+    for file in [None, Some(sshd.path("user/known_hosts"))] {
+        let (asking, said) = person(&["yes"]);
+        let mut reach = sshd.reach();
+        (reach.known, reach.asking) = (KnownHosts::default(), Some((asking, file)));
+        let trust = reach.credentials().trust;
+        let key = russh::keys::PublicKey::from_openssh(&read(&sshd.path("host.pub"))).unwrap();
+        let shown = russh::keys::PublicKeyOrCertificate::from(key);
+        trust.examine(&shown).await.unwrap();
+        trust.examine(&shown).await.unwrap();
+        assert_eq!(said.lock().unwrap().len(), 1);
+        assert!(trust.warnings()[0].contains(" accepted for this run"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_asked_about_a_host_that_changed() {
+    let Some(sshd) = Sshd::start("") else { return };
     keygen(&sshd.path("other"), "ed25519", "");
     let (asking, said) = person(&["yes"]);
     let mut reach = sshd.reach();
-    reach.known = KnownHosts::default();
-    reach.known.read(Path::new("known"), &sshd.known("other"), "127.0.0.1", sshd.port);
-    reach.asking = Some(asking);
+    reach.known = sshd.knows(&sshd.known("other"));
+    reach.asking = Some((asking, None));
     assert_eq!(connect(reach).await.unwrap_err().code, "host_key");
     assert!(said.lock().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_host_on_the_way_is_asked_about_by_its_own_name() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let near = Sshd::start("").unwrap();
+    let (asking, said) = person(&["yes", "yes", "open sesame"]);
+    let asking = Some((asking, Some(sshd.path("asked"))));
+    let (mut reach, mut hop) = (sshd.reach(), near.reach());
+    (reach.known, reach.asking) = (KnownHosts::default(), asking.clone());
+    (hop.known, hop.asking) = (KnownHosts::default(), asking.clone());
+    reach.methods = vec![locked(&sshd.path("user_locked"), &asking.unwrap().0)];
+    reach.hops = vec![hop];
+    connect(reach).await.unwrap();
+    let said = said.lock().unwrap();
+    for (said, port) in said.iter().zip([near.port, sshd.port]) {
+        assert!(said.starts_with(&format!("sftp://127.0.0.1:{port}: unknown host key ")), "{said}");
+    }
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert_eq!(read(&sshd.path("asked")).lines().count(), 2);
 }

@@ -1,4 +1,5 @@
-//! A server made of russh's server side whose SFTP answers are whatever bytes a test says.
+//! A server made of russh's server side whose SFTP answers are whatever bytes a test says. Bytes that are no SFTP end the
+//! connection for who reads them, after all that was answered before.
 
 use super::*;
 use russh::keys::{Algorithm, HashAlg, PrivateKey};
@@ -15,6 +16,8 @@ pub(super) struct Asked {
     pub(super) kind: u8,
     pub(super) id: u32,
     pub(super) body: Vec<u8>,
+    /// Over which connection, from 0.
+    pub(super) connection: usize,
 }
 
 /// What to answer: any bytes, perhaps none yet.
@@ -47,9 +50,13 @@ impl Hostile {
         let (behave, counts): (Behavior, _) = (Arc::new(behave), seen.clone());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                counts[0].fetch_add(1, SeqCst);
-                let visitor =
-                    Visitor { behave: behave.clone(), channel: Mutex::default(), seen: counts.clone() };
+                let number = counts[0].fetch_add(1, SeqCst);
+                let visitor = Visitor {
+                    behave: behave.clone(),
+                    channel: Mutex::default(),
+                    number,
+                    seen: counts.clone(),
+                };
                 let session = russh::server::run_stream(config.clone(), stream, visitor).await;
                 tokio::spawn(async move { session.unwrap().await });
             }
@@ -71,6 +78,8 @@ impl Hostile {
             known: KnownHosts::default(),
             pins: vec![self.fingerprint.clone()],
             asking: None,
+            accept_new: None,
+            hops: Vec::new(),
             connections: 1,
             rekey: 1 << 30,
         }
@@ -86,6 +95,7 @@ impl Drop for Hostile {
 struct Visitor {
     behave: Behavior,
     channel: Mutex<Option<Channel<Msg>>>,
+    number: usize,
     seen: Arc<[AtomicUsize; 2]>,
 }
 
@@ -116,12 +126,12 @@ impl Handler for Visitor {
     ) -> Result<(), russh::Error> {
         session.channel_success(id)?;
         let channel = self.channel.lock().unwrap().take().unwrap();
-        tokio::spawn(serve(channel, self.behave.clone()));
+        tokio::spawn(serve(channel, self.number, self.behave.clone()));
         Ok(())
     }
 }
 
-async fn serve(channel: Channel<Msg>, behave: Behavior) -> std::io::Result<()> {
+async fn serve(channel: Channel<Msg>, connection: usize, behave: Behavior) -> std::io::Result<()> {
     let mut stream = channel.into_stream();
     loop {
         let len = stream.read_u32().await? as usize;
@@ -131,6 +141,7 @@ async fn serve(channel: Channel<Msg>, behave: Behavior) -> std::io::Result<()> {
             kind: packet[0],
             id: u32::from_be_bytes(packet[1..5].try_into().unwrap()),
             body: packet[5..].to_vec(),
+            connection,
         };
         let answer = behave(&asked);
         if !answer.is_empty() {
@@ -142,9 +153,11 @@ async fn serve(channel: Channel<Msg>, behave: Behavior) -> std::io::Result<()> {
 pub(super) const INIT: u8 = 1;
 pub(super) const OPEN: u8 = 3;
 pub(super) const READ: u8 = 5;
+pub(super) const LSTAT: u8 = 7;
 pub(super) const FSTAT: u8 = 8;
 pub(super) const OPENDIR: u8 = 11;
 pub(super) const READDIR: u8 = 12;
+pub(super) const REALPATH: u8 = 16;
 pub(super) const STAT: u8 = 17;
 
 impl Asked {
@@ -181,6 +194,11 @@ impl Asked {
         self.packet(105, &file_attrs(size, mtime))
     }
 
+    /// Attributes of a folder.
+    pub(super) fn folder(&self) -> Vec<u8> {
+        self.packet(105, &[&4u32.to_be_bytes()[..], &0o040_755u32.to_be_bytes()].concat())
+    }
+
     pub(super) fn names(&self, names: &[(&[u8], u32)]) -> Vec<u8> {
         let mut body = (names.len() as u32).to_be_bytes().to_vec();
         for (name, mode) in names {
@@ -207,6 +225,11 @@ impl Asked {
             _ => self.status(0),
         }
     }
+}
+
+/// What is no SFTP: whoever reads it is lost.
+pub(super) fn nonsense() -> Vec<u8> {
+    vec![0xff; 100]
 }
 
 pub(super) fn string(text: &[u8]) -> Vec<u8> {

@@ -1,14 +1,13 @@
-//! Logging in, and whom to trust.
+//! Logging in.
 
 use super::hostile::{Hostile, INIT, OPEN};
-use super::sshd::{Sshd, keygen, read};
+use super::sshd::{Sshd, keygen};
 use super::*;
 use crate::gather::Advice;
 use russh::keys::load_secret_key;
-use std::path::Path;
 use std::sync::atomic::Ordering::SeqCst;
 
-async fn connect(reach: Reach) -> Result<(), SourceError> {
+pub(super) async fn connect(reach: Reach) -> Result<(), SourceError> {
     super::super::list::greet(&reach.pool(), &Context::detached()).await
 }
 
@@ -64,67 +63,6 @@ async fn a_refused_key_is_followed_by_what_else_there_is() {
     let error = connect(reach).await.unwrap_err();
     assert!(error.message.ends_with("key stranger: refused"), "{}", error.message);
     assert!(error.hint.unwrap().contains("publickey"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_host_is_refused_with_the_way_to_accept_it() {
-    let Some(sshd) = Sshd::start("") else { return };
-    let mut reach = sshd.reach();
-    reach.known = KnownHosts::default();
-    let error = connect(reach).await.unwrap_err();
-    assert_eq!((error.code, error.advice), ("host_key", Advice::SOURCE_NEVER));
-    let hint = error.hint.unwrap();
-    assert!(error.message.contains("unknown host key ssh-ed25519 SHA256:"), "{}", error.message);
-    // What it says to do makes the host known.
-    let line = hint.split('\'').nth(1).unwrap();
-    let mut reach = sshd.reach();
-    reach.known = KnownHosts::default();
-    reach.known.read(Path::new("known_hosts"), line, "127.0.0.1", sshd.port);
-    connect(reach).await.unwrap();
-    assert!(!sshd.log().contains("Failed"), "{}", sshd.log());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_changed_host_key_is_refused_with_old_new_and_place() {
-    let Some(sshd) = Sshd::start("") else { return };
-    keygen(&sshd.path("other"), "ed25519", "");
-    let mut reach = sshd.reach();
-    reach.known = KnownHosts::default();
-    let line = format!("# a comment\n{}", sshd.known("other"));
-    reach.known.read(Path::new("/etc/known"), &line, "127.0.0.1", sshd.port);
-    let error = connect(reach).await.unwrap_err();
-    assert_eq!((error.code, error.advice), ("host_key", Advice::SOURCE_NEVER));
-    assert!(
-        error.message.contains("changed") && error.message.contains("/etc/known:2 has ssh-ed25519"),
-        "{error}"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_type_of_key_that_is_known_is_asked_for() {
-    let Some(sshd) = Sshd::start("") else { return };
-    let mut reach = sshd.reach();
-    reach.known = KnownHosts::default();
-    reach.known.read(Path::new("known_hosts"), &sshd.known("host_rsa"), "127.0.0.1", sshd.port);
-    connect(reach).await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pinned_key_is_enough_and_another_is_refused() {
-    let Some(sshd) = Sshd::start("") else { return };
-    let key = russh::keys::PublicKey::from_openssh(&read(&sshd.path("host.pub"))).unwrap();
-    let pin = super::super::known_hosts::fingerprint(&key);
-    for (pins, good) in
-        [(vec!["SHA256:else".to_owned(), pin.clone()], true), (vec!["SHA256:else".to_owned()], false)]
-    {
-        let mut reach = sshd.reach();
-        (reach.known, reach.pins) = (KnownHosts::default(), pins);
-        let result = connect(reach).await;
-        assert_eq!(result.is_ok(), good, "{result:?}");
-        if let Err(error) = result {
-            assert!(error.hint.unwrap().contains(&pin));
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -104,7 +104,7 @@ async fn replies_find_their_requests_in_any_order() {
         if waiting.len() < 3 && offset + 3 * 32 * 1024 < 500_000 && offset > 0 {
             return Some(Vec::new());
         }
-        let stranger = Asked { kind: READ, id: 0xdead_beef, body: Vec::new() }.data(b"stray");
+        let stranger = Asked { kind: READ, id: 0xdead_beef, body: Vec::new(), connection: 0 }.data(b"stray");
         Some(waiting.drain(..).rev().chain([stranger]).flatten().collect())
     });
     assert!(bytes.await.unwrap() == content());
@@ -138,7 +138,7 @@ async fn folder(names: &'static [(&'static [u8], u32)]) -> Hostile {
     let told = AtomicUsize::new(0);
     Hostile::start(move |asked| match asked.kind {
         READDIR if told.fetch_add(1, SeqCst) == 0 => asked.names(names),
-        STAT => asked.packet(105, &[&4u32.to_be_bytes()[..], &FOLDER.to_be_bytes()].concat()),
+        STAT => asked.folder(),
         _ => asked.good(b"fine"),
     })
     .await
@@ -200,7 +200,6 @@ async fn a_folder_that_may_not_be_read_fails_as_an_item() {
 
 #[tokio::test]
 async fn types_that_a_server_does_not_tell_are_asked_for() {
-    const LSTAT: u8 = 7;
     let seen = Mutex::default();
     let server = Hostile::start(move |asked| match asked.kind {
         READDIR if !asked.is_first(&seen) => asked.status(1),

@@ -2,7 +2,7 @@
 
 use super::sshd::{Sshd, read};
 use super::*;
-use crate::expr::{Globals, Scope, Table};
+use crate::expr::Table;
 use crate::gather::Advice;
 use crate::sources::{Kind, Operation, Problems, Source, Surroundings};
 use std::path::Path;
@@ -25,6 +25,10 @@ fn operation(source: &Arc<dyn Source>, toml: &str) -> Result<Box<dyn Operation>,
     let operation = source.operation("job", Table::parse(toml).unwrap(), &mut problems);
     let wrong = operation.filter(|_| problems.is_empty());
     wrong.ok_or_else(|| problems.into_iter().map(|problem| problem.message).collect())
+}
+
+async fn connect(source: &Arc<dyn Source>) -> Result<(), SourceError> {
+    source.connect(&Context::detached(), &scope()).await
 }
 
 fn scope() -> Scope {
@@ -81,6 +85,68 @@ async fn a_plan_fetches_a_pattern() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_jump_hosts_as_text_as_tables_and_in_a_list() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let (near, far) = (Sshd::start("").unwrap(), Sshd::start("").unwrap());
+    std::fs::write(sshd.data("a.csv"), "a").unwrap();
+    let user = sshd.reach().user;
+    // All have the server's own login but where they say so: the key that opens `near` opens nothing else.
+    let all = [&sshd, &far].map(|sshd| sshd.known("host")).concat();
+    std::fs::write(sshd.path("known"), all).unwrap();
+    std::fs::copy(sshd.path("authorized_keys"), far.path("authorized_keys")).unwrap();
+    std::fs::write(sshd.path("known_near"), near.known("host")).unwrap();
+    let common = format!(
+        "host = \"127.0.0.1\"\nport = {}\nuser = \"{user}\"\nknown_hosts = \"known\"\nkey = \"user\"\n",
+        sshd.port
+    );
+    let key = near.path("user");
+    let own = format!(
+        "{{ host = \"127.0.0.1\", port = {}, key = \"{}\", known_hosts = [\"known_near\"] }}",
+        near.port,
+        key.display()
+    );
+    let text = format!("\"{user}@127.0.0.1:{}\"", far.port);
+    for (jump, passed) in [
+        (text.clone(), [0, 1]),
+        (own.clone(), [1, 1]),
+        (format!("[{own}, {text}]"), [2, 2]),
+        (format!("[{text}]"), [2, 3]),
+    ] {
+        let source = source(&format!("{common}jump = {jump}"), sshd.folder.path()).unwrap();
+        let fetch = format!("fetch = \"{}\"", sshd.data("*.csv"));
+        let files = run(&source, &fetch).await.unwrap_or_else(|error| panic!("{jump}: {error}"));
+        assert_eq!(files, [("a.csv".to_owned(), b"a".to_vec())]);
+        source.close().await;
+        let logins = [&near, &far].map(|sshd| sshd.log().matches("Accepted publickey").count());
+        assert_eq!(logins, passed, "{jump}");
+    }
+    let jump =
+        format!("jump = [{text}, {{ host = \"127.0.0.1\", port = {}, user = \"nobody\" }}]", near.port);
+    let error = connect(&source(&format!("{common}{jump}"), sshd.folder.path()).unwrap()).await.unwrap_err();
+    let hop = format!("sftp://127.0.0.1:{}: jump host 127.0.0.1:{}: unknown host key", sshd.port, near.port);
+    assert!(error.message.starts_with(&hop), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_known_hosts_are_told_if_they_cannot_be_read_and_may_be_missing_only_where_they_are_made() {
+    let Some(sshd) = Sshd::start("") else { return };
+    std::fs::write(sshd.path("known"), sshd.known("host_rsa")).unwrap();
+    let (port, user) = (sshd.port, sshd.reach().user);
+    let common = format!("host = \"127.0.0.1\"\nport = {port}\nuser = \"{user}\"\nkey = \"user\"\n");
+    let connected =
+        async |keys: &str| connect(&source(&format!("{common}{keys}"), sshd.folder.path()).unwrap()).await;
+    let error = connected("known_hosts = [\"known\", \"none\"]\naccept_new = true").await.unwrap_err();
+    assert!(error.message.ends_with("known_hosts none: no such file"), "{error}");
+    let error = connected("known_hosts = \"data\"").await.unwrap_err();
+    assert!(error.message.contains("known_hosts data: ") && error.code == "host_key", "{error}");
+    connected("known_hosts = [\"none\", \"known\"]\naccept_new = true").await.unwrap();
+    assert!(!sshd.path("none").exists(), "the host was known");
+    connected("known_hosts = \"none\"\naccept_new = true\nhost_key_alias = \"Blue\"").await.unwrap();
+    assert!(read(&sshd.path("none")).starts_with("blue ssh-ed25519 "));
+    connected("known_hosts = \"none\"\nhost_key_alias = \"blue\"").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unreadable_keys_are_told_before_anything_is_sent() {
     let Some(sshd) = Sshd::start("") else { return };
     std::fs::write(sshd.path("known"), sshd.known("host")).unwrap();
@@ -96,10 +162,7 @@ async fn unreadable_keys_are_told_before_anything_is_sent() {
         ("password = { env = \"FANOUT_TEST_NOT_SET\" }", "FANOUT_TEST_NOT_SET is not set"),
     ] {
         let source = source(&format!("{common}user = \"u\"\n{keys}"), sshd.folder.path()).unwrap();
-        let error = source
-            .connect(&Context::detached(), &crate::expr::Scope::new(std::sync::Arc::default()))
-            .await
-            .unwrap_err();
+        let error = connect(&source).await.unwrap_err();
         assert_eq!((error.code, error.advice), ("login", Advice::SOURCE_NEVER));
         assert!(error.message.contains(told), "{}", error.message);
     }
@@ -118,6 +181,34 @@ fn mistakes_of_a_source_are_all_told() {
     assert!(literal.contains("must not stand in the plan") && !literal.contains("hunter2"), "{literal}");
 }
 
+#[test]
+fn mistakes_of_jump_hosts_are_told() {
+    let told = |jump: &str| wrong(&format!("host = \"h\"\njump = {jump}")).join("\n");
+    for (jump, why) in [
+        ("\"\"", "must be \"user@host:port\""),
+        ("\"a,b\"", "must be \"user@host:port\""),
+        ("\"a b\"", "must be \"user@host:port\""),
+        ("\"a:x\"", "must be \"user@host:port\""),
+        ("\"a:99999\"", "must be \"user@host:port\""),
+        ("\"a:0\"", "`port` must be 1 to 65535"),
+        ("\"@a\"", "`user` is empty"),
+        ("\"u:pa55@a\"", "a password must not stand in the plan"),
+        ("[]", "must be 1 to 8 hosts"),
+        ("3", "\"user@host:port\""),
+        ("{ user = \"u\" }", "must be \"user@host:port\""),
+        ("{ host = \"a\", hots = 1 }", "hots"),
+        ("[{ host = \"a\", password = \"pa55\" }]", "must not stand in the plan"),
+        ("{ host = \"a\", passphrase = { env = \"P\" } }", "`passphrase` opens a `key`"),
+        ("{ host = \"a\", host_key = \"MD5:x\" }", "must be a fingerprint"),
+    ] {
+        let told = told(jump);
+        assert!(told.contains(why) && !told.contains("pa55"), "{jump}: {told}");
+    }
+    for jump in ["\"a\"", "\"u@a:22\"", "\"ssh://u@[::1]:2222/\"", "\"::1\"", "[\"a\", { host = \"b\" }]"] {
+        assert!(source(&format!("host = \"h\"\njump = {jump}"), Path::new("/")).is_ok(), "{jump}");
+    }
+}
+
 #[tokio::test]
 async fn a_job_says_whether_it_has_to_be_listed() {
     let source = source("host = \"h\"\nconnections = 1", Path::new("/")).unwrap();
@@ -129,6 +220,27 @@ async fn a_job_says_whether_it_has_to_be_listed() {
     let request = operation(&source, "fetch = '/in/${{ item }}'").unwrap();
     let request = request.request(&scope().with_item("a[1].csv".into()), None).unwrap();
     assert_eq!(request.target(), "sftp://h/in/a[1].csv");
+}
+
+#[tokio::test]
+async fn mistakes_of_a_job_are_all_told() {
+    let source = source("host = \"h\"", Path::new("/")).unwrap();
+    let wrong = |toml: &str| operation(&source, toml).err().unwrap();
+    let all = wrong(
+        "fetch = '/in/['\nexclude = ['/in/*.tmp', '*.csv']\ndone_file = '${{ item.name }}'\nsymlinks = 'keep'\nmin_age = 30",
+    );
+    for told in ["`fetch`", "`exclude`", "`done_file`", "symlinks", "min_age"] {
+        assert!(all.iter().any(|why| why.contains(told)), "{told} in {all:?}");
+    }
+    let one = "fetch = '/in/${{ item }}'\n";
+    for key in ["exclude = '*.tmp'", "symlinks = 'follow'", "stable_for = '1s'"] {
+        let all = wrong(&format!("{one}{key}"));
+        assert!(all[0].contains("named one by one"), "{all:?}");
+    }
+    assert!(operation(&source, &format!("{one}min_age = '1s'\ndone_file = '${{{{ item }}}}.ok'")).is_ok());
+    let many =
+        "fetch = '/in/${{ vars.day }}/*'\nexclude = ['*_${{ run.day }}.csv', 'old/']\nstable_for = '1s'";
+    assert!(operation(&source, many).is_ok());
 }
 
 #[test]

@@ -88,9 +88,63 @@ async fn keys_are_exchanged_anew_in_the_middle_of_a_fetch() {
         for (number, bytes) in futures_util::future::join_all(gets).await.into_iter().enumerate() {
             assert!(bytes.unwrap() == content(number, 1 << 20), "{number} differs");
         }
-        let exchanges = sshd.log().matches("rekey").count();
+        let exchanges = sshd.log().matches("SSH2_MSG_KEXINIT received").count();
         assert!(exchanges >= 4, "{exchanges} in\n{}", sshd.log());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_exchanged_anew_every_4_mib_while_many_files_come_over_all_connections() {
+    let Some(sshd) = Sshd::start("LogLevel DEBUG") else { return };
+    for number in 0..300 {
+        fs::write(sshd.data(&format!("{number}.bin")), content(number, 100_000 + number * 500)).unwrap();
+    }
+    let mut reach = sshd.reach();
+    reach.rekey = 4 << 20;
+    let pool = reach.pool();
+    let lease = pool.lease(&Context::detached()).await.unwrap();
+    futures_util::future::join_all(lease.others().map(|place| lease.another(place))).await;
+    let entries = list(&pool, &sshd.data("*.bin")).await.unwrap();
+    let into = tempfile::tempdir().unwrap();
+    let folder = Folder::open(into.path()).unwrap();
+    assert_eq!(fetch_all(&pool, &entries, 128, &folder).await, []);
+    for number in 0..300 {
+        let bytes = fs::read(into.path().join(format!("{number}.bin"))).unwrap();
+        assert!(bytes == content(number, 100_000 + number * 500), "{number} differs");
+    }
+    let exchanges = sshd.log().matches("rekey").count();
+    assert!(exchanges >= 6, "{exchanges} in\n{}", sshd.log());
+}
+
+/// Set to `1`, tests that take long or much room are carried out, too.
+const LONG: &str = "FANOUT_LONG_TESTS";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_more_than_a_gib_comes_over_one_connection_with_the_limits_that_hold_by_default() {
+    if std::env::var_os(LONG).is_none_or(|value| value != "1") {
+        return println!("SKIPPED: {LONG} is not 1");
+    }
+    let Some(sshd) = Sshd::start("LogLevel DEBUG") else { return };
+    // Past the bytes after which keys are exchanged anew, which is in the middle of it; a sparse file with bytes here and there.
+    let size = (1 << 30) + (200 << 20) + 12_345;
+    let marks: Vec<u64> = (0..64).map(|n| n * (size / 64) + n * 7).collect();
+    {
+        use std::os::unix::fs::FileExt;
+        let file = fs::File::create(sshd.data("large")).unwrap();
+        file.set_len(size).unwrap();
+        marks.iter().for_each(|at| file.write_all_at(&at.to_be_bytes(), *at).unwrap());
+    }
+    let mut reach = sshd.reach();
+    reach.connections = 1;
+    let pool = reach.pool();
+    let entries = list(&pool, &sshd.data("large")).await.unwrap();
+    let into = tempfile::tempdir().unwrap();
+    let folder = Folder::open(into.path()).unwrap();
+    assert_eq!(fetch_all(&pool, &entries, 1, &folder).await, []);
+    let same =
+        std::process::Command::new("cmp").arg(sshd.data("large")).arg(into.path().join("large")).status();
+    assert!(same.unwrap().success());
+    assert!(sshd.log().contains("rekey"), "{}", sshd.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,11 @@ pub(super) struct Sshd {
 impl Sshd {
     /// Starts it with these lines in its settings, before its own: the first of equal ones counts. None, said aloud, if there is no sshd here.
     pub(super) fn start(settings: &str) -> Option<Sshd> {
+        Sshd::prepared(|_| settings.to_owned())
+    }
+
+    /// The same, with lines that depend on its folder, in which its keys are by then.
+    pub(super) fn prepared(settings: impl FnOnce(&Path) -> String) -> Option<Sshd> {
         if !Path::new(PROGRAM).exists() {
             assert!(
                 std::env::var_os("FANOUT_REQUIRE_SERVERS").is_none(),
@@ -44,7 +49,8 @@ impl Sshd {
         keygen(&path.join("user_locked"), "ed25519", "open sesame");
         let public = ["user", "user_rsa", "user_locked"].map(|name| read(&path.join(format!("{name}.pub"))));
         fs::write(path.join("authorized_keys"), public.concat()).unwrap();
-        let started = (0..TRIES).find_map(|_| Self::try_start(path, settings));
+        let settings = settings(path);
+        let started = (0..TRIES).find_map(|_| Self::try_start(path, &settings));
         started.map(|(port, child)| Sshd { folder, port, child })
     }
 
@@ -103,10 +109,16 @@ impl Sshd {
         format!("[127.0.0.1]:{} {key}", self.port)
     }
 
+    /// What a file of known hosts with this text says of it.
+    pub(super) fn knows(&self, text: &str) -> KnownHosts {
+        let mut known = KnownHosts::default();
+        known.read(Path::new("known_hosts"), text, &Name::new("127.0.0.1", self.port, None));
+        known
+    }
+
     /// How to reach it with its user's key.
     pub(super) fn reach(&self) -> Reach {
-        let mut known = KnownHosts::default();
-        known.read(Path::new("known_hosts"), &self.known("host"), "127.0.0.1", self.port);
+        let known = self.knows(&self.known("host"));
         let key = Method::Key(Arc::new(load_secret_key(self.path("user"), None).unwrap()), "user".to_owned());
         let (user, pins) = (user(), Vec::new());
         Reach {
@@ -117,6 +129,8 @@ impl Sshd {
             known,
             pins,
             asking: None,
+            accept_new: None,
+            hops: Vec::new(),
             connections: 4,
             rekey: 1 << 30,
         }
