@@ -4,7 +4,7 @@ use super::key::Blocked;
 use super::{
     IDLE_QUEUES, ItemId, JobId, KeyId, Place, Queue, QueueId, RUN, RowState, Scheduler, Time, Timer, What,
 };
-use crate::gather::event::{EventKind, Reason, Wait};
+use crate::gather::event::{EventKind, Reason};
 use crate::gather::limit::{LimitId, Needs};
 use crate::gather::outcome::Cause;
 use std::sync::Arc;
@@ -361,28 +361,6 @@ impl Scheduler {
         let (row, waits) = (&self.items[item], self.waits(item, since));
         let (job, number) = (self.jobs[row.job].number, row.number);
         self.emit(|_| EventKind::AttemptStarted { job, item: number, attempt, lane, waits });
-    }
-
-    /// What an item waited for that was queued at `since`: a pause before that, and what its queue waited for.
-    fn waits(&self, item: ItemId, since: Time) -> Vec<Wait> {
-        let row = &self.items[item];
-        let queue_waits = self.queues[row.queue].waits(since, self.now).into_iter();
-        let queue_waits = queue_waits.map(|wait| {
-            let key = wait.key.0 as usize;
-            wait.named(&self.keys[key].name)
-        });
-        row.paused(since).into_iter().chain(queue_waits).collect()
-    }
-
-    /// What an item waited for that ends now, if it does wait.
-    pub(super) fn waited(&self, item: ItemId) -> Vec<Wait> {
-        match self.items.get(item).map(|row| row.state) {
-            Some(RowState::Queued { since, resuming }) if !resuming || self.items[item].is_aside() => {
-                self.waits(item, since)
-            }
-            Some(RowState::Pausing { .. } | RowState::Aside { .. }) => self.waits(item, self.now),
-            _ => Vec::new(),
-        }
     }
 
     /// The epoch of an item's source; the same as long as the link was not lost.

@@ -20,6 +20,7 @@ mod source;
 mod timers;
 mod timing;
 mod turns;
+mod waits;
 
 #[cfg(test)]
 mod tests;
