@@ -174,11 +174,12 @@ async fn each_host_on_the_way_is_asked_about_by_its_own_name() {
     let Some(sshd) = Sshd::start("") else { return };
     let near = Sshd::start("").unwrap();
     let (asking, said) = person(&["yes", "yes", "open sesame"]);
-    let asking = Some((asking, Some(sshd.path("asked"))));
     let (mut reach, mut hop) = (sshd.reach(), near.reach());
-    (reach.known, reach.asking) = (KnownHosts::default(), asking.clone());
-    (hop.known, hop.asking) = (KnownHosts::default(), asking.clone());
-    reach.methods = vec![locked(&sshd.path("user_locked"), &asking.unwrap().0)];
+    reach.methods = vec![locked(&sshd.path("user_locked"), &asking)];
+    for reach in [&mut reach, &mut hop] {
+        let file = Some(sshd.path("asked"));
+        (reach.known, reach.asking) = (KnownHosts::default(), Some((asking.clone(), file)));
+    }
     reach.hops = vec![hop];
     connect(reach).await.unwrap();
     let said = said.lock().unwrap();
