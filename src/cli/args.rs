@@ -3,7 +3,7 @@
 use crate::config::{Progress, When};
 use crate::history::Overlap;
 use crate::report::what_if::Change;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
 /// The version, with the commit it was built from where that is known.
@@ -23,7 +23,11 @@ pub(super) struct Arguments {
 impl Command {
     /// Whether every item is to have its line.
     pub(super) fn is_verbose(&self) -> bool {
-        matches!(self, Command::Run(arguments) if arguments.verbose)
+        match self {
+            Command::Run(arguments) => arguments.flags.verbose,
+            Command::Fetch(arguments) => arguments.flags.verbose,
+            _ => false,
+        }
     }
 }
 
@@ -57,6 +61,8 @@ pub(super) struct Globals {
 pub(super) enum Command {
     /// Run a plan.
     Run(RunArguments),
+    /// Fetch files over SFTP.
+    Fetch(FetchArguments),
     /// Check a plan, and say all its mistakes.
     Check(CheckArguments),
     /// Run a plan one item after the other, then at once, and compare.
@@ -83,6 +89,19 @@ pub(super) enum Command {
 pub(super) struct RunArguments {
     #[command(flatten)]
     pub(super) plan: PlanArguments,
+    #[command(flatten)]
+    pub(super) flags: RunFlags,
+    /// The folder that outputs are under, in place of the plan's.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) output_dir: Option<PathBuf>,
+    /// What to do if the plan is running already.
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    pub(super) overlap: WhenRunning,
+}
+
+/// How something is run: a plan, or what stands for one.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunFlags {
     /// Items at once over the whole run.
     #[arg(short = 'j', long, value_name = "N", value_parser = count)]
     pub(super) concurrency: Option<u64>,
@@ -101,18 +120,46 @@ pub(super) struct RunArguments {
     /// Stop everything at the first item that is lost.
     #[arg(long)]
     pub(super) fail_fast: bool,
-    /// The folder that outputs are under, in place of the plan's.
-    #[arg(long, value_name = "FOLDER")]
-    pub(super) output_dir: Option<PathBuf>,
     /// Write the event log, as JSON Lines, to stdout or a file.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(super) events: Option<PathBuf>,
     /// Send spans to a collector by OTLP, such as http://localhost:4318.
     #[arg(long, value_name = "URL")]
     pub(super) otlp: Option<String>,
-    /// What to do if the plan is running already.
-    #[arg(long, value_name = "WHAT", default_value = "refuse")]
-    pub(super) overlap: WhenRunning,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct FetchArguments {
+    /// What to fetch: sftp://[USER@]HOST[:PORT]/PATH, a file, a folder or a pattern with *, ?, **, [..], {a,b}; /~/PATH
+    /// is below the login folder. - reads URLs from stdin, one a line.
+    #[arg(value_name = "SFTP_URL", required = true, value_hint = ValueHint::Url)]
+    pub(super) urls: Vec<String>,
+    /// Where to: a folder, which ends in / or is there, or the name of the one file.
+    #[arg(value_name = "DEST", required = true, value_hint = ValueHint::AnyPath)]
+    pub(super) destination: String,
+    /// The private key to log in with.
+    #[arg(short = 'i', long, visible_alias = "identity", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) key: Option<String>,
+    /// The port of URLs that name none.
+    #[arg(short = 'P', long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) port: Option<u16>,
+    /// Hosts on the way: [USER@]HOST[:PORT], the first first, commas between them.
+    #[arg(short = 'J', long, value_name = "HOST,..", value_delimiter = ',')]
+    pub(super) jump: Vec<String>,
+    /// The file of known hosts, in place of the usual ones.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) known_hosts: Option<String>,
+    /// Trust hosts that are not known yet, and know them from then on. A key that changed is never trusted.
+    #[arg(long)]
+    pub(super) accept_new: bool,
+    /// The OpenSSH configuration, in place of ~/.ssh/config and /etc/ssh/ssh_config; none is none.
+    #[arg(short = 'F', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) ssh_config: Option<String>,
+    /// Print the plan that this stands for, and fetch nothing.
+    #[arg(long)]
+    pub(super) print_plan: bool,
+    #[command(flatten)]
+    pub(super) flags: RunFlags,
 }
 
 /// What to do if a plan is running already.

@@ -2,7 +2,7 @@
 
 use super::args::CheckArguments;
 use super::exit::Failure;
-use super::run::load;
+use super::run::{load, warn};
 use super::{Surroundings, print, signals};
 use crate::expr::{Globals, Scope};
 use crate::gather::Context;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 pub(super) async fn check(arguments: CheckArguments, surroundings: &Surroundings) -> Result<u8, Failure> {
     let plan = Arc::new(load(&arguments.plan).await?);
+    warn(&plan, surroundings);
     if arguments.connect {
         signals::prepared(connect(&plan, surroundings)).await??;
     }

@@ -6,6 +6,7 @@ mod compare;
 mod demo;
 mod dry;
 mod exit;
+mod fetch;
 mod history;
 mod memory;
 mod otlp;
@@ -13,6 +14,7 @@ mod run;
 mod show;
 mod signals;
 mod state;
+mod terminal;
 mod view;
 
 use crate::config::Settings;
@@ -78,6 +80,7 @@ fn start(arguments: Arguments) -> Result<u8, Failure> {
 async fn dispatch(command: Command, surroundings: &Surroundings) -> Result<u8, Failure> {
     match command {
         Command::Run(arguments) => run::run(arguments, surroundings).await,
+        Command::Fetch(arguments) => fetch::fetch(arguments, surroundings).await,
         Command::Check(arguments) => check::check(arguments, surroundings).await,
         Command::Compare(arguments) => compare::compare(arguments, surroundings).await,
         Command::Demo => demo::demo(surroundings).await,

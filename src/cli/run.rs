@@ -1,6 +1,6 @@
 //! `fanout run`: a plan carried out, shown, and its results printed.
 
-use super::args::{PlanArguments, RunArguments};
+use super::args::{PlanArguments, RunArguments, RunFlags};
 use super::dry::dry_run;
 use super::exit::Failure;
 use super::otlp::Export;
@@ -17,12 +17,33 @@ use crate::units::Span;
 use jiff::Zoned;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(super) async fn run(arguments: RunArguments, surroundings: &Surroundings) -> Result<u8, Failure> {
     let plan = load(&arguments.plan).await?;
-    let to_stdout = arguments.events.as_deref() == Some(Path::new("-"));
+    warn(&plan, surroundings);
+    carry_out(plan, &arguments.flags, arguments.output_dir, arguments.overlap.into(), surroundings).await
+}
+
+/// Says what the user should know of the plan's sources.
+pub(super) fn warn(plan: &Plan, surroundings: &Surroundings) {
+    for source in &plan.sources {
+        source.source.notes().iter().for_each(|note| {
+            surroundings.warn(&format!("source \"{}\": {note}", source.name));
+        });
+    }
+}
+
+/// Runs a plan, or says what it would do.
+pub(super) async fn carry_out(
+    plan: Plan,
+    flags: &RunFlags,
+    output_dir: Option<PathBuf>,
+    overlap: Overlap,
+    surroundings: &Surroundings,
+) -> Result<u8, Failure> {
+    let to_stdout = flags.events.as_deref() == Some(Path::new("-"));
     if to_stdout && let Some(job) = plan.jobs.iter().find(|job| job.output.is_none() && prints(&plan, job)) {
         let name = &job.name;
         return Err(Failure::usage(format!(
@@ -30,36 +51,30 @@ pub(super) async fn run(arguments: RunArguments, surroundings: &Surroundings) ->
         )));
     }
     let memory = memory(&plan, surroundings).await?;
-    let options = Options { memory, ..options(&arguments, !to_stdout, surroundings)? };
-    if arguments.dry_run {
-        return dry_run(plan, options, arguments.verbose, surroundings).await;
+    let options = Options { output_dir, memory, ..options(flags, !to_stdout, surroundings)? };
+    if flags.dry_run {
+        return dry_run(plan, options, flags.verbose, surroundings).await;
     }
-    let export = Export::begin(arguments.otlp.as_deref(), surroundings).await?;
-    let log = Log::open(arguments.events.as_deref())?;
+    let export = Export::begin(flags.otlp.as_deref(), surroundings).await?;
+    let log = Log::open(flags.events.as_deref())?;
     let heed = Export::heed(export.as_ref());
-    let (report, timeline, kept) =
-        recorded(plan, options, arguments.overlap.into(), (log, heed), surroundings).await?;
+    let (report, timeline, kept) = recorded(plan, options, overlap, (log, heed), surroundings).await?;
     signals::let_go().map_err(signals::unheard)?;
     let told = tell(&report, &timeline, !to_stdout, surroundings);
     Export::end(export, surroundings).await;
     told.and(kept).map(|()| report.exit().code())
 }
 
-fn options(
-    arguments: &RunArguments,
-    keep_results: bool,
-    surroundings: &Surroundings,
-) -> Result<Options, Failure> {
+fn options(flags: &RunFlags, keep_results: bool, surroundings: &Surroundings) -> Result<Options, Failure> {
     Ok(Options {
-        output_dir: arguments.output_dir.clone(),
-        concurrency: arguments.concurrency,
-        sequential: arguments.sequential,
-        deadline: arguments.deadline.as_deref().map(deadline).transpose()?,
-        fail_fast: arguments.fail_fast,
+        concurrency: flags.concurrency,
+        sequential: flags.sequential,
+        deadline: flags.deadline.as_deref().map(deadline).transpose()?,
+        fail_fast: flags.fail_fast,
         events: Some(QUEUE),
         keep_results,
-        memory: None,
         redactor: surroundings.redactor.clone(),
+        ..Options::default()
     })
 }
 
@@ -109,7 +124,7 @@ fn tell(
 pub(super) async fn load(arguments: &PlanArguments) -> Result<Plan, Failure> {
     let arguments = arguments.clone();
     let read = move || {
-        let overrides = Overrides { vars: arguments.vars, run: None };
+        let overrides = Overrides { vars: arguments.vars, ..Overrides::default() };
         let mut plan = Plan::load(&arguments.plan, &overrides).map_err(Failure::plan)?;
         let selection = Selection { jobs: arguments.jobs, sources: arguments.sources, skip: arguments.skip };
         plan.select(&selection).map_err(Failure::usage)?;

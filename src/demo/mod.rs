@@ -55,7 +55,7 @@ pub fn plan(example: Example, servers: &Servers) -> Result<Plan, PlanErrors> {
         database,
     ];
     let vars = vars.map(|(name, value)| (name.to_owned(), value)).into();
-    Plan::of_text(Path::new(name), text.to_owned(), &Overrides { vars, run: None })
+    Plan::of_text(Path::new(name), text.to_owned(), &Overrides { vars, ..Overrides::default() })
 }
 
 /// Heeds the events of a run of the classic example: tells the database's writer when its query has begun, and notes

@@ -131,6 +131,11 @@ impl Context {
         }
     }
 
+    /// Whether somebody hears what is said: nobody does outside of a run.
+    pub fn is_heard(&self) -> bool {
+        self.shared.link.is_some()
+    }
+
     /// Says something that the user should know and that changes no outcome.
     pub fn warn(&self, message: impl Into<String>) {
         if let Some(link) = &self.shared.link {

@@ -2,6 +2,7 @@
 //! (`gather`).
 
 use super::keys::Names;
+use crate::sources::CONNECT;
 use crate::units::{Rate, Span};
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
@@ -149,7 +150,7 @@ impl Timeouts {
         let time = |job: Option<Span>, source: Option<Span>| job.or(source).map(|span| span.0);
         Timeouts {
             queue: time(job.queue, source.queue),
-            connect: time(job.connect, source.connect).unwrap_or(Duration::from_secs(10)),
+            connect: time(job.connect, source.connect).unwrap_or(CONNECT),
             attempt: time(job.attempt, source.attempt),
             idle: time(job.idle, source.idle).or(idle),
             total: time(job.total, source.total),

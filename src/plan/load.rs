@@ -7,7 +7,7 @@ use super::setup::{self, RunIdentity};
 use super::{Overrides, Plan, PlanSource, RunLimits, check, job, outputs, passwords, source};
 use crate::expr::{Known, Node, Problem, Scope, Table, meant, nearest, suggest};
 use crate::secret::SecretRef;
-use crate::sources::{Problems, kinds};
+use crate::sources::{Asking, Problems, kinds};
 use indexmap::{IndexMap, IndexSet};
 use std::ops::Range;
 use std::path::Path;
@@ -30,6 +30,8 @@ pub(super) struct Reading<'a> {
     pub(super) jobs: IndexSet<String>,
     /// Whether there may be more sources and jobs, in a file that could not be read.
     pub(super) incomplete: bool,
+    /// Who can be asked while a source connects.
+    pub(super) asking: Option<&'a Asking>,
 }
 
 impl Reading<'_> {
@@ -90,7 +92,8 @@ fn read(
     let defaults = defaults(&mut root, problems);
     let jobs = job_tables.iter().map(|(name, _)| name.clone()).collect();
     let incomplete = included.incomplete;
-    let reading = Reading { folder, known, limits: &limits, secrets: &secrets, jobs, incomplete };
+    let asking = overrides.asking.as_ref();
+    let reading = Reading { folder, known, limits: &limits, secrets: &secrets, jobs, incomplete, asking };
     let sources = sources(source_tables, &defaults, &reading, problems);
     if reading.jobs.is_empty() && problems.is_empty() {
         problems.push(Problem::new(0..0, "the plan has no jobs").hint("write [jobs.NAME]"));

@@ -30,7 +30,7 @@ pub use setup::RunIdentity;
 
 use crate::expr::{Globals, Scope, Template};
 use crate::secret::{Secret, SecretRef};
-use crate::sources::{Operation, Source};
+use crate::sources::{Asking, Operation, Source};
 use crate::units::{Rate, Size};
 use indexmap::IndexMap;
 use jiff::tz::TimeZone;
@@ -46,6 +46,8 @@ pub struct Overrides {
     pub vars: Vec<(String, String)>,
     /// What `run.id`, `run.day` and `run.time` are; by default a new id, now, in the plan's time zone.
     pub run: Option<RunIdentity>,
+    /// Who can be asked while a source connects; by default nobody.
+    pub asking: Option<Asking>,
 }
 
 /// A checked plan.

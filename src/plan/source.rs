@@ -1,6 +1,6 @@
 //! `[sources.NAME]`: what all sources have in common is taken out, the rest is the kind's to read.
 
-use super::bounds::{BOUNDS, Bounds, Timeouts};
+use super::bounds::{BOUNDS, Bounds};
 use super::load::Reading;
 use super::{PlanSource, check};
 use crate::expr::{Problem, Table, meant, suggest};
@@ -41,8 +41,9 @@ fn make(
     reading: &Reading<'_>,
     problems: &mut Problems,
 ) -> PlanSource {
-    let connect_timeout = Timeouts::of(None, bounds.timeout, None).connect;
-    let surroundings = Surroundings { folder: reading.folder, connect_timeout };
+    let connect_timeout = bounds.timeout.and_then(|timeout| timeout.connect).map(|span| span.0);
+    let surroundings =
+        Surroundings { folder: reading.folder, connect_timeout, asking: reading.asking.cloned() };
     PlanSource {
         name: name.to_owned(),
         kind: kind.name(),

@@ -26,7 +26,7 @@ impl Folder {
         let time = "2026-11-21T23:30:00Z".parse().unwrap();
         let run = Some(RunIdentity { id: "r1".to_owned(), time });
         let path = self.0.path().join("plan.toml");
-        let plan = Plan::load(&path, &Overrides { vars, run });
+        let plan = Plan::load(&path, &Overrides { vars, run, asking: None });
         if plan.is_ok() {
             schema::accepts(&std::fs::read_to_string(path).unwrap());
         }

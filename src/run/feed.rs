@@ -7,8 +7,8 @@ use super::limits::{retries, timeouts};
 use super::memory::Known;
 use super::outputs;
 use crate::gather::{
-    BoxFuture, Brought, Call, Context, DEFAULT_LOOK_AHEAD, Ended, Gather, Intake, Item, ItemReport, Needs,
-    Outcome, Page, Skip,
+    BoxFuture, Brought, Call, Cause, Context, DEFAULT_LOOK_AHEAD, Ended, Gather, Intake, Item, ItemReport,
+    Needs, Outcome, Page, Skip,
 };
 use crate::plan::{Input, Inputs};
 use crate::sources::{BoxListing, Entry, SourceError};
@@ -287,6 +287,8 @@ async fn page(
         Outcome::Done((page, listing)) => Ok((page, Some(listing))),
         Outcome::Failed(error) => Err(error),
         Outcome::TimedOut(timeout) => Err(SourceError::new("timeout", timeout.to_string())),
+        // Nobody stopped it: it is not late.
+        Outcome::NotStarted(Cause::Source(why)) => Err(SourceError::new("source", why.as_ref())),
         Outcome::Cancelled(cause) | Outcome::NotStarted(cause) => {
             Err(SourceError::new("cancelled", cause.to_string()))
         }

@@ -10,6 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod ask;
+
+pub use ask::{Answer, Asking, Question};
+
 /// Makes the modules and the list of kinds from one list of names.
 macro_rules! kinds {
     ($($(#[$attribute:meta])* $name:ident),* $(,)?) => {
@@ -33,6 +37,8 @@ kinds! {
     sql,
 }
 
+/// A connection may take so long, where the plan says nothing.
+pub const CONNECT: Duration = Duration::from_secs(10);
 /// An attempt that makes no progress for so long is given up, where the plan says nothing.
 pub const IDLE: Duration = Duration::from_secs(60);
 
@@ -77,8 +83,17 @@ pub trait Kind: Send + Sync {
 pub struct Surroundings<'a> {
     /// The plan's folder: relative paths start there.
     pub folder: &'a Path,
-    /// The timeouts that hold for the source.
-    pub connect_timeout: Duration,
+    /// How long a connection may take, if the plan says so.
+    pub connect_timeout: Option<Duration>,
+    /// Who can be asked while it connects.
+    pub asking: Option<Asking>,
+}
+
+impl Surroundings<'_> {
+    /// How long a connection may take.
+    pub fn connect_timeout(&self) -> Duration {
+        self.connect_timeout.unwrap_or(CONNECT)
+    }
 }
 
 /// All mistakes of one source or job.
@@ -88,6 +103,11 @@ pub type Problems = Vec<Problem>;
 pub trait Source: Send + Sync {
     /// Where it is, without credentials: `postgres://db.example:5432/shop`.
     fn target(&self) -> String;
+
+    /// What a user should know of its settings: a line each.
+    fn notes(&self) -> &[String] {
+        &[]
+    }
 
     /// Whether it stands for many hosts, so that the kind's own concurrency is meant for each of them by itself.
     fn has_hosts(&self) -> bool {

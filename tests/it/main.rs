@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test can't do without fails it")]
 
+mod adhoc;
 mod after;
 mod canary;
 mod check;

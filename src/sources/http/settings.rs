@@ -89,7 +89,7 @@ impl Settings {
             |why| problems.push(Problem::new(table.key_span("ca_file"), format!("`ca_file`: {why}")));
         ClientSettings {
             roots: roots.and_then(|roots| roots.map_err(&mut wrong).ok()),
-            connect_timeout: surroundings.connect_timeout,
+            connect_timeout: surroundings.connect_timeout(),
             environment_proxy: self.proxy == Proxy::Environment,
         }
     }

@@ -1,15 +1,18 @@
 //! Logging in: by key, agent or password, in this order, each at most once. A refused login is final for the run: it is
-//! never tried again, by any item. Not here: where keys and passwords come from (`settings`).
+//! never tried again, by any item. Not here: where keys and passwords come from (`credentials`, `identity`).
 
+use super::identity::{Locked, TRIES};
 use crate::gather::Advice;
 use crate::secret::Secret;
-use crate::sources::SourceError;
+use crate::sources::{Asking, SourceError};
+
 use russh::client::{AuthResult, Handle, Handler};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
-use russh::{MethodKind, MethodSet};
+use russh::{MethodKind, MethodSet, SendError, Signer};
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// Keys of an agent that are tried: OpenSSH's server hangs up after six refusals.
 const MOST_IDENTITIES: usize = 5;
@@ -19,25 +22,44 @@ const MOST_IDENTITIES: usize = 5;
 pub(super) enum Method {
     /// A private key, and what to call it.
     Key(Arc<PrivateKey>, String),
+    /// A private key that somebody else can use or open.
+    Locked(Arc<Locked>),
+    /// A key that can't be used: what it is called, and why.
+    Unusable(String, String),
     /// The agent's keys: the one at `SSH_AUTH_SOCK`.
     Agent,
     /// A password.
     Password(Secret),
+    /// A password that a person is asked for, if all else was refused.
+    Asked(Arc<Asked>),
+}
+
+/// A password that is asked for once, however many connections there are.
+pub(super) struct Asked {
+    /// Whom.
+    pub(super) asking: Asking,
+    /// Of what: `user@host`.
+    pub(super) of: String,
+    /// What got in.
+    pub(super) good: OnceCell<Secret>,
 }
 
 impl Method {
     fn kind(&self) -> MethodKind {
         match self {
-            Method::Key(..) | Method::Agent => MethodKind::PublicKey,
-            Method::Password(_) => MethodKind::Password,
+            Method::Key(..) | Method::Locked(_) | Method::Unusable(..) | Method::Agent => {
+                MethodKind::PublicKey
+            }
+            Method::Password(_) | Method::Asked(_) => MethodKind::Password,
         }
     }
 
     fn name(&self) -> String {
         match self {
-            Method::Key(_, name) => format!("key {name}"),
+            Method::Key(_, name) | Method::Unusable(name, _) => format!("key {name}"),
+            Method::Locked(locked) => format!("key {}", locked.name),
             Method::Agent => "agent".to_owned(),
-            Method::Password(_) => "password".to_owned(),
+            Method::Password(_) | Method::Asked(_) => "password".to_owned(),
         }
     }
 }
@@ -107,15 +129,14 @@ async fn attempt<H: Handler>(
     user: &str,
     method: &Method,
 ) -> Result<Tried, russh::Error> {
-    let result = match method {
-        Method::Key(key, _) => {
-            let hash = rsa_hash(handle, key.public_key()).await?;
-            handle.authenticate_publickey(user, PrivateKeyWithHashAlg::new(key.clone(), hash)).await?
-        }
-        Method::Password(password) => handle.authenticate_password(user, password.expose()).await?,
-        Method::Agent => return by_agent(handle, user).await,
-    };
-    Ok(tried(result))
+    match method {
+        Method::Key(key, _) => by_key(handle, user, key.clone()).await,
+        Method::Locked(locked) => by_locked(handle, user, locked).await,
+        Method::Unusable(_, why) => Ok(Tried::Unable(why.clone())),
+        Method::Password(password) => Ok(tried(handle.authenticate_password(user, password.expose()).await?)),
+        Method::Asked(asked) => by_asking(handle, user, asked).await,
+        Method::Agent => by_agent(handle, user, None).await,
+    }
 }
 
 fn tried(result: AuthResult) -> Tried {
@@ -123,6 +144,107 @@ fn tried(result: AuthResult) -> Tried {
         AuthResult::Success => Tried::In,
         AuthResult::Failure { remaining_methods, .. } => Tried::Refused(remaining_methods),
     }
+}
+
+async fn by_key<H: Handler>(
+    handle: &mut Handle<H>,
+    user: &str,
+    key: Arc<PrivateKey>,
+) -> Result<Tried, russh::Error> {
+    let hash = rsa_hash(handle, key.public_key()).await?;
+    Ok(tried(handle.authenticate_publickey(user, PrivateKeyWithHashAlg::new(key, hash)).await?))
+}
+
+/// By the agent, if it has the key; else nobody is asked to open a key that the server does not take.
+async fn by_locked<H: Handler>(
+    handle: &mut Handle<H>,
+    user: &str,
+    locked: &Locked,
+) -> Result<Tried, russh::Error> {
+    if let Some(public) = &locked.public {
+        if locked.by_agent
+            && let answer @ (Tried::In | Tried::Refused(_)) = by_agent(handle, user, Some(public)).await?
+        {
+            return Ok(answer);
+        }
+        if let Some(refused) = probe(handle, user, public).await? {
+            return Ok(refused);
+        }
+    }
+    match locked.open().await {
+        Some(key) => by_key(handle, user, key).await,
+        None => Ok(Tried::Unable(locked.why())),
+    }
+}
+
+/// Shows the server a public key, and signs nothing. None if it would take it.
+async fn probe<H: Handler>(
+    handle: &mut Handle<H>,
+    user: &str,
+    key: &PublicKey,
+) -> Result<Option<Tried>, russh::Error> {
+    let hash = rsa_hash(handle, key).await?;
+    match handle.authenticate_publickey_with(user, key.clone(), hash, &mut NoSigner).await {
+        Ok(result) => Ok(Some(tried(result))),
+        Err(Unsigned::Wanted) => Ok(None),
+        Err(Unsigned::Lost(_)) => Err(russh::Error::SendError),
+    }
+}
+
+/// Signs nothing, and so tells that a signature was wanted.
+struct NoSigner;
+
+enum Unsigned {
+    Wanted,
+    Lost(SendError),
+}
+
+impl From<SendError> for Unsigned {
+    fn from(error: SendError) -> Unsigned {
+        Unsigned::Lost(error)
+    }
+}
+
+impl Signer for NoSigner {
+    type Error = Unsigned;
+
+    async fn auth_sign(
+        &mut self,
+        _: &AgentIdentity,
+        _: Option<HashAlg>,
+        _: Vec<u8>,
+    ) -> Result<Vec<u8>, Unsigned> {
+        Err(Unsigned::Wanted)
+    }
+}
+
+/// By a password that a person knows, if the server takes one. What got in once is not asked for again.
+async fn by_asking<H: Handler>(
+    handle: &mut Handle<H>,
+    user: &str,
+    asked: &Asked,
+) -> Result<Tried, russh::Error> {
+    if let Some(good) = asked.good.get() {
+        return Ok(tried(handle.authenticate_password(user, good.expose()).await?));
+    }
+    // Nothing may have been tried so far.
+    let mut last = tried(handle.authenticate_none(user).await?);
+    for attempt in 0..TRIES {
+        match &last {
+            Tried::Refused(taken) if taken.contains(&MethodKind::Password) && !handle.is_closed() => {}
+            _ => break,
+        }
+        let again = if attempt > 0 { "it was refused; " } else { "" };
+        let Some(secret) = asked.asking.secret(format!("{again}password of {}:", asked.of)).await else {
+            return Ok(Tried::Unable("nobody said one".to_owned()));
+        };
+        last = tried(handle.authenticate_password(user, secret.expose()).await?);
+        if matches!(last, Tried::In) {
+            // Two connections that ask at once are told the same.
+            let _ = asked.good.set(secret);
+        }
+    }
+    Ok(last)
 }
 
 /// RSA signatures come with several hashes: the best the server takes, and SHA-256 for one that doesn't say.
@@ -133,7 +255,12 @@ async fn rsa_hash<H: Handler>(handle: &Handle<H>, key: &PublicKey) -> Result<Opt
     Ok(handle.best_supported_rsa_hash().await?.unwrap_or(Some(HashAlg::Sha256)))
 }
 
-async fn by_agent<H: Handler>(handle: &mut Handle<H>, user: &str) -> Result<Tried, russh::Error> {
+/// By the agent's keys, or by one of them.
+async fn by_agent<H: Handler>(
+    handle: &mut Handle<H>,
+    user: &str,
+    only: Option<&PublicKey>,
+) -> Result<Tried, russh::Error> {
     let mut agent = match AgentClient::connect_env().await {
         Ok(agent) => agent,
         Err(error) => return Ok(Tried::Unable(error.to_string())),
@@ -146,6 +273,7 @@ async fn by_agent<H: Handler>(handle: &mut Handle<H>, user: &str) -> Result<Trie
         AgentIdentity::PublicKey { key, .. } => Some(key),
         AgentIdentity::Certificate { .. } => None,
     });
+    let keys = keys.filter(|key| only.is_none_or(|only| only.key_data() == key.key_data()));
     let mut last = Tried::Unable("it has no keys".to_owned());
     for key in keys.take(MOST_IDENTITIES) {
         let hash = rsa_hash(handle, &key).await?;

@@ -8,7 +8,7 @@ use super::route::{self, Stream};
 use super::session::{Opening, Session, Up};
 use super::trust::Trust;
 use crate::gather::{Advice, Attributes};
-use crate::sources::SourceError;
+use crate::sources::{Asking, SourceError};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,8 @@ use tokio::time::timeout;
 
 /// Key exchange, login and the start of SFTP may take this many times what connecting may: passwords are checked slowly.
 const LOGIN_PATIENCE: u32 = 3;
+/// The same where a person may be asked for a password or whether a key is right: servers wait two minutes for a login.
+const ASKING_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where to connect, and how.
 #[derive(Clone)]
@@ -32,6 +34,8 @@ pub(super) struct Target {
     pub(super) keepalive: Duration,
     /// Bytes after which keys are exchanged anew.
     pub(super) rekey: usize,
+    /// Who can be asked meanwhile.
+    pub(super) asking: Option<Asking>,
 }
 
 impl Target {
@@ -50,7 +54,9 @@ impl Target {
 
     /// How long it may take from TCP to the first answer over SFTP.
     fn patience(&self) -> Duration {
-        self.connect_timeout * LOGIN_PATIENCE
+        let patience = self.connect_timeout * LOGIN_PATIENCE;
+        let is_asked = self.asking.as_ref().is_some_and(Asking::is_heard);
+        if is_asked { patience.max(ASKING_PATIENCE) } else { patience }
     }
 
     /// Waits for a login for so long and no longer.

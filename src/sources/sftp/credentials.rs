@@ -1,12 +1,14 @@
 //! Reading what a source's settings name: keys, passwords, files of known hosts, for the server and each jump host on the
 //! way to it. Blocking, once a run, before the first connection. Not here: what is done with it (`auth`, `trust`).
 
-use super::auth::Method;
+use super::auth::{Asked, Method};
 use super::connect::{Credentials, Hop, Target};
 use super::given::Given;
+use super::identity::Openers;
 use super::known_hosts::record::LARGEST;
 use super::known_hosts::{KnownHosts, Name};
-use super::settings::{Settings, Texts};
+use super::settings::{Settings, Texts, local_user};
+use super::ssh_config::{Found, Strict};
 use super::trust::Trust;
 use crate::expr::Scope;
 use crate::gather::Advice;
@@ -16,10 +18,11 @@ use russh::keys::decode_secret_key;
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tokio::sync::OnceCell;
 
 /// The files that OpenSSH reads, the user's first: that is where a new key belongs.
-const KNOWN_HOSTS: [&str; 4] =
-    ["~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
+const KNOWN_HOSTS: [&str; 2] = ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"];
+const MACHINE_KNOWN_HOSTS: [&str; 2] = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
 /// The keys that OpenSSH tries, where nothing else is said.
 const USUAL_KEYS: [&str; 3] = ["~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"];
 
@@ -43,7 +46,15 @@ pub(super) struct Access<'a> {
     /// The name in the files of known hosts.
     pub(super) alias: Option<&'a str>,
     /// Whether the key of an unknown host is accepted.
-    pub(super) accept_new: bool,
+    pub(super) accept_new: Option<bool>,
+    /// What the OpenSSH configuration says, for what the plan does not.
+    pub(super) found: &'a Found,
+}
+
+impl Access<'_> {
+    fn accepts_new(&self) -> bool {
+        self.accept_new.unwrap_or(matches!(self.found.strict, Some(Strict::AcceptNew | Strict::No)))
+    }
 }
 
 /// Reads it all.
@@ -78,8 +89,8 @@ impl Reading<'_> {
         };
         let trust = Arc::new(self.trust().map_err(wrong("host_key"))?);
         trust.warn_of_wrong_lines();
-        let methods = self.methods().map_err(wrong("login"))?;
         let user = self.user().map_err(wrong("login"))?;
+        let methods = self.methods(&format!("{user}@{}", self.target.host)).map_err(wrong("login"))?;
         Ok(Credentials { user, methods, trust, hops: Vec::new() })
     }
 
@@ -87,90 +98,146 @@ impl Reading<'_> {
         if let Some(user) = self.access.user {
             return Ok(user.resolve(self.scope, self.folder)?.expose().to_owned());
         }
-        let named = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-        named.filter(|name| !name.is_empty()).ok_or_else(|| "no `user`, and USER is not set".to_owned())
+        local_user().ok_or_else(|| "no `user`, and USER is not set".to_owned())
     }
 
-    fn methods(&self) -> Result<Vec<Method>, String> {
-        let Access { key, password, agent, .. } = self.access;
+    /// The ways to log in, in order. `of` is whose password a person would be asked for.
+    fn methods(&self, of: &str) -> Result<Vec<Method>, String> {
+        let Access { key, password, agent, found, .. } = self.access;
         let is_bare = key.is_none() && password.is_none();
+        let has_agent = std::env::var_os("SSH_AUTH_SOCK").is_some();
+        let all_of_agent = agent.unwrap_or(is_bare && has_agent && !found.identities_only);
+        // Where the agent is asked for all that it has, it need not be asked for each.
+        let by_agent = has_agent && !all_of_agent && agent != Some(false);
+        let asking = self.target.asking.as_ref();
+        let openers = Openers { by_agent, asking };
         let mut methods = Vec::new();
         if let Some(key) = key {
-            methods.push(self.key(key)?);
+            methods.push(self.key(key, openers)?);
         }
-        if agent.unwrap_or(is_bare && std::env::var_os("SSH_AUTH_SOCK").is_some()) {
+        if all_of_agent {
             methods.push(Method::Agent);
         }
         if let Some(password) = password {
             methods.push(Method::Password(password.resolve(self.scope, self.folder)?));
         }
         if is_bare && agent.is_none() {
-            methods.extend(USUAL_KEYS.iter().filter_map(|path| usual_key(&located(path, self.folder))));
+            methods.extend(self.identities(openers));
+        }
+        if let Some(asking) = asking.filter(|_| password.is_none()) {
+            let asked = Asked { asking: asking.clone(), of: of.to_owned(), good: OnceCell::new() };
+            methods.push(Method::Asked(Arc::new(asked)));
         }
         Ok(methods)
     }
 
-    fn key(&self, given: &Given) -> Result<Method, String> {
-        let (text, name) = match given {
+    fn key(&self, given: &Given, openers: Openers<'_>) -> Result<Method, String> {
+        let (text, name, file) = match given {
             Given::Text(template) => {
                 let path = template.text(self.scope).map_err(|error| error.message)?;
-                let text = read_text(&located(&path, self.folder))
-                    .map_err(|error| format!("key {path}: {}", told(&error)))?;
-                (zeroize::Zeroizing::new(text), path)
+                let file = located(&path, self.folder);
+                let text = read_text(&file).map_err(|error| format!("key {path}: {}", told(&error)))?;
+                (zeroize::Zeroizing::new(text), path, Some(file))
             }
             Given::Secret(secret) => {
                 let text = secret.resolve(self.scope, self.folder).map_err(|why| format!("key: {why}"))?;
-                (zeroize::Zeroizing::new(text.expose().to_owned()), secret.origin())
+                (zeroize::Zeroizing::new(text.expose().to_owned()), secret.origin(), None)
             }
         };
-        let passphrase = self.access.passphrase;
-        let passphrase = passphrase.map(|from| from.resolve(self.scope, self.folder)).transpose()?;
-        let key = decode_secret_key(&text, passphrase.as_ref().map(|passphrase| passphrase.expose()));
-        let key = key.map_err(|error| format!("key {name}: {}", unreadable(&error, passphrase.is_some())))?;
-        Ok(Method::Key(Arc::new(key), name))
+        let Some(passphrase) = self.access.passphrase else {
+            return openers.read(&text, &name, file.as_deref()).map_err(|why| format!("key {name}: {why}"));
+        };
+        let passphrase = passphrase.resolve(self.scope, self.folder)?;
+        let key = decode_secret_key(&text, Some(passphrase.expose()));
+        let why = |error| format!("key {name}: not a private key that the `passphrase` opens ({error})");
+        Ok(Method::Key(Arc::new(key.map_err(why)?), name.clone()))
+    }
+
+    /// The keys that the configuration names, each with what is wrong with it; else the usual ones that are there.
+    fn identities(&self, openers: Openers<'_>) -> Vec<Method> {
+        match &self.access.found.identities {
+            Some(files) => files.iter().map(|file| identity(file, openers)).collect(),
+            None => {
+                let files = USUAL_KEYS.map(|path| located(path, self.folder));
+                files.iter().filter(|file| file.exists()).map(|file| identity(file, openers)).collect()
+            }
+        }
     }
 
     fn trust(&self) -> Result<Trust, String> {
-        let Access { host_key, alias, accept_new, .. } = self.access;
+        let Access { host_key, alias, found, .. } = self.access;
         let name = Name::new(&self.target.host, self.target.port, alias);
         let (known, file) = self.known_hosts(&name)?;
-        let (target, pins) = (self.target.name.clone(), host_key.map(Texts::list).unwrap_or_default());
-        let (known, warnings) = (Mutex::new(known), Mutex::default());
-        Ok(Trust { target, name, pins, file, accept_new, known, warnings })
+        let asking = self.target.asking.clone().filter(|_| found.strict != Some(Strict::Yes));
+        Ok(Trust {
+            target: self.target.name.clone(),
+            name,
+            pins: host_key.map(Texts::list).unwrap_or_default(),
+            file,
+            accept_new: self.access.accepts_new(),
+            asking,
+            known: Mutex::new(known),
+            warnings: Mutex::default(),
+        })
     }
 
     /// What is known of the host, and the file to which more would be added.
-    fn known_hosts(&self, name: &Name) -> Result<(KnownHosts, PathBuf), String> {
-        let (named, usual) = (self.access.known_hosts.map(Texts::list), KNOWN_HOSTS.map(str::to_owned));
-        let paths = named.as_deref().unwrap_or(&usual);
+    fn known_hosts(&self, name: &Name) -> Result<(KnownHosts, Option<PathBuf>), String> {
         let mut known = KnownHosts::default();
-        for (index, path) in paths.iter().enumerate() {
-            let file = located(path, self.folder);
-            // The first one is made when the first host is accepted.
-            let may_be_missing = named.is_none() || (index == 0 && self.access.accept_new);
-            match read_text(&file) {
-                Ok(text) => known.read(&file, &text, name),
-                Err(error) if error.kind() == ErrorKind::NotFound && may_be_missing => {}
-                Err(error) => return Err(format!("known_hosts {path}: {}", told(&error))),
+        let Some(named) = self.access.known_hosts.map(Texts::list) else {
+            let [own, others] = self.usual_known_hosts();
+            for file in own.iter().chain(&others) {
+                self.read_known(&mut known, name, file, true)
+                    .map_err(|why| format!("{}: {why}", file.display()))?;
             }
+            return Ok((known, own.into_iter().next()));
+        };
+        let files: Vec<PathBuf> = named.iter().map(|path| located(path, self.folder)).collect();
+        // The first one is made when the first host is accepted.
+        let is_made = self.access.accepts_new() || self.target.asking.is_some();
+        for (index, (path, file)) in named.iter().zip(&files).enumerate() {
+            let may_be_missing = index == 0 && is_made;
+            self.read_known(&mut known, name, file, may_be_missing)
+                .map_err(|why| format!("known_hosts {path}: {why}"))?;
         }
-        Ok((known, paths.first().map(|path| located(path, self.folder)).unwrap_or_default()))
+        Ok((known, files.into_iter().next()))
+    }
+
+    fn read_known(
+        &self,
+        known: &mut KnownHosts,
+        name: &Name,
+        file: &Path,
+        may_be_missing: bool,
+    ) -> Result<(), String> {
+        match read_text(file) {
+            Ok(text) => known.read(file, &text, name),
+            Err(error) if error.kind() == ErrorKind::NotFound && may_be_missing => {}
+            Err(error) => return Err(told(&error)),
+        }
+        Ok(())
+    }
+
+    /// The user's files and the machine's: those that the configuration names, else the usual ones.
+    fn usual_known_hosts(&self) -> [Vec<PathBuf>; 2] {
+        let usual = |paths: &[&str]| paths.iter().map(|path| located(path, self.folder)).collect();
+        let found = self.access.found;
+        [
+            found.user_known_hosts.clone().unwrap_or_else(|| usual(&KNOWN_HOSTS)),
+            found.global_known_hosts.clone().unwrap_or_else(|| usual(&MACHINE_KNOWN_HOSTS)),
+        ]
     }
 }
 
-/// A key that is there and that no passphrase locks.
-fn usual_key(path: &Path) -> Option<Method> {
-    let text = zeroize::Zeroizing::new(read_text(path).ok()?);
-    let key = decode_secret_key(&text, None).ok()?;
-    Some(Method::Key(Arc::new(key), path.display().to_string()))
-}
-
-fn unreadable(error: &russh::keys::Error, has_passphrase: bool) -> String {
-    match (error, has_passphrase) {
-        (russh::keys::Error::KeyIsEncrypted, false) => "it is locked: it needs a `passphrase`".to_owned(),
-        (_, true) => format!("not a private key that the `passphrase` opens ({error})"),
-        (_, false) => format!("not a private key ({error})"),
+/// A key in a file.
+fn identity(file: &Path, openers: Openers<'_>) -> Method {
+    let name = file.display().to_string();
+    if let Some(method) = (!file.exists()).then(|| openers.public(file, &name)).flatten() {
+        return method;
     }
+    let text = read_text(file).map(zeroize::Zeroizing::new).map_err(|error| told(&error));
+    let read = text.and_then(|text| openers.read(&text, &name, Some(file)));
+    read.unwrap_or_else(|why| Method::Unusable(name, why))
 }
 
 /// A file's text; what is not UTF-8 in a comment does no harm.

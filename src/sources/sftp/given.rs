@@ -17,6 +17,19 @@ pub(super) enum Given {
 }
 
 impl Given {
+    /// A value that is known.
+    pub(super) fn of_literal(text: impl Into<String>) -> Given {
+        Given::Text(Template::of_literal(text))
+    }
+
+    /// The value, if it stands in the plan.
+    pub(super) fn literal(&self) -> Option<&str> {
+        match self {
+            Given::Text(template) => template.literal(),
+            Given::Secret(_) => None,
+        }
+    }
+
     /// The value. Blocking, for a secret.
     pub(super) fn resolve(&self, scope: &Scope, folder: &Path) -> Result<Secret, String> {
         match self {

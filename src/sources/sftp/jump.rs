@@ -4,8 +4,8 @@
 use super::connect::Target;
 use super::credentials::Access;
 use super::given::Given;
-use super::settings::{Settings, Texts, wrong_pins};
-use crate::expr::Template;
+use super::settings::{Settings, Texts, local_user, wrong_pins};
+use super::ssh_config::{Asked, Found};
 use crate::secret::SecretRef;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -44,13 +44,59 @@ pub(super) struct Written {
     known_hosts: Option<Texts>,
     /// Fingerprints (SHA256:..) one of which its key must have; then known_hosts doesn't matter.
     host_key: Option<Texts>,
+    /// What the OpenSSH configuration says of it.
+    #[serde(skip)]
+    found: Found,
+}
+
+impl Jump {
+    /// Asks the OpenSSH configuration about each, where the plan says nothing. Those on the way to the first of them come
+    /// before it; `way` is taken if the plan names none at all.
+    pub(super) fn learn(
+        &mut self,
+        way: Vec<Found>,
+        look_up: impl Fn(Asked) -> Result<Found, String>,
+    ) -> Result<(), String> {
+        let mut hops = Vec::new();
+        for (at, hop) in std::mem::take(&mut self.0).into_iter().enumerate() {
+            let mut found = look_up(hop.asked())?;
+            let before = std::mem::take(&mut found.jump);
+            if at == 0 {
+                hops.extend(before.into_iter().map(|found| Written::default().learn(found)));
+            }
+            hops.push(hop.learn(found));
+        }
+        if hops.is_empty() {
+            hops.extend(way.into_iter().map(|found| Written::default().learn(found)));
+        }
+        self.0 = hops;
+        match self.0.len() > MOST_HOPS {
+            true => Err(format!("more than {MOST_HOPS} jump hosts on the way")),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Written {
+    /// What to ask the configuration.
+    fn asked(&self) -> Asked {
+        let user = self.user.as_ref().and_then(|user| user.literal().map(str::to_owned));
+        let local_user = local_user().unwrap_or_default();
+        Asked { host: self.host.clone(), user, port: self.port, local_user }
+    }
+
+    /// Takes what the configuration says. Who logs in where nobody is named is who does with OpenSSH.
+    fn learn(self, found: Found) -> Written {
+        let user = found.user.clone().or_else(local_user).map(Given::of_literal);
+        let (host, port) = (found.host.clone(), self.port.or(found.port));
+        Written { host, port, user: self.user.or(user), found, ..self }
+    }
+
     /// What it takes to pass it: a key or password of its own is all that is tried, else the source's login is.
     pub(super) fn access<'a>(&'a self, source: &'a Settings) -> Access<'a> {
         let source = source.access();
-        let login = match self.key.is_some() || self.password.is_some() {
+        let has_own = self.key.is_some() || self.password.is_some() || self.found.identities.is_some();
+        let login = match has_own {
             true => Access {
                 key: self.key.as_ref(),
                 passphrase: self.passphrase.as_ref(),
@@ -63,7 +109,8 @@ impl Written {
             user: self.user.as_ref().or(login.user),
             known_hosts: self.known_hosts.as_ref().or(login.known_hosts),
             host_key: self.host_key.as_ref(),
-            alias: None,
+            alias: self.found.alias.as_deref(),
+            found: &self.found,
             ..login
         }
     }
@@ -88,7 +135,7 @@ impl Written {
             return Err(format!("a password must not stand in the plan\n  ({hint})"));
         }
         let (host, port) = host_and_port(rest).ok_or_else(|| format!("must be {FORMS}"))?;
-        let user = user.map(|user| Given::Text(Template::of_literal(user)));
+        let user = user.map(Given::of_literal);
         Written { host: host.to_owned(), port, user, ..Written::default() }.checked()
     }
 

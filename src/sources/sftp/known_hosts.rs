@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 mod certificate;
-mod line;
+pub(super) mod line;
 pub(super) mod record;
 #[cfg(test)]
 mod tests;

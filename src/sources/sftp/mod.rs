@@ -15,6 +15,7 @@ mod exclude;
 mod fetch;
 mod folder;
 mod given;
+mod identity;
 mod jump;
 mod known_hosts;
 mod link;
@@ -30,6 +31,7 @@ mod same;
 mod session;
 mod settings;
 mod source;
+mod ssh_config;
 mod store;
 #[cfg(test)]
 mod tests;

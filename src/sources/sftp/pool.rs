@@ -106,6 +106,7 @@ impl Pool {
     /// The least busy connection; where there is none, connects. Those who wait while one connects share its failure,
     /// and a refusal is everybody's.
     pub(super) async fn lease(self: &Arc<Pool>, context: &Context) -> Result<Lease, SourceError> {
+        self.tell(context);
         if let Some(lease) = self.pick() {
             return Ok(lease);
         }
@@ -154,7 +155,7 @@ impl Pool {
         let told = context.clone();
         let up: Up = Box::new(move || told.source_up());
         let connection = Connection::open(&self.target, credentials.clone(), Some(up)).await;
-        credentials.warnings().into_iter().for_each(|warning| context.warn(warning));
+        self.tell(context);
         connection
     }
 
@@ -162,6 +163,13 @@ impl Pool {
     #[cfg(test)]
     pub(super) fn names_left(&self) -> usize {
         self.names.available_permits()
+    }
+
+    /// Says what the user should know of the server, once there is somebody who hears it.
+    fn tell(&self, context: &Context) {
+        let credentials = self.credentials.get().filter(|_| context.is_heard());
+        let warnings = credentials.into_iter().flat_map(|credentials| credentials.warnings());
+        warnings.for_each(|warning| context.warn(warning));
     }
 
     /// Who is logged in where, once somebody is.

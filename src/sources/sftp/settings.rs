@@ -11,8 +11,9 @@ use super::jump::Jump;
 use super::pattern::{self, Wanted};
 use super::ready::Gate;
 use super::same::Growing;
+use super::ssh_config::{self, Asked, Found};
 use crate::expr::{Problem, Table, Template};
-use crate::secret::SecretRef;
+use crate::secret::{SecretRef, located};
 use crate::sources::{Problems, Surroundings};
 use crate::units::Span;
 use schemars::JsonSchema;
@@ -35,6 +36,7 @@ pub(super) const SOURCE_KEYS: &[&str] = &[
     "jump",
     "connections",
     "keepalive",
+    "ssh_config",
 ];
 /// The keys of a job.
 pub(super) const JOB_KEYS: &[&str] =
@@ -74,7 +76,7 @@ pub(super) struct Settings {
     /// The name that the server has in files of known hosts and in its certificate. Default: host and port.
     host_key_alias: Option<String>,
     /// Whether the key of an unknown host is accepted and added to the first file of known hosts. Default: false.
-    accept_new: bool,
+    accept_new: Option<bool>,
     /// The hosts on the way to the server, in order.
     pub(super) jump: Jump,
     /// The most connections, 1 to 8. Default: 4.
@@ -82,6 +84,22 @@ pub(super) struct Settings {
     /// Silence after which the server is asked whether it lives. Default: 15s.
     #[schemars(with = "Option<String>")]
     keepalive: Option<Span>,
+    /// Whether the OpenSSH configuration (~/.ssh/config and /etc/ssh/ssh_config, or a file) says what this does not. Then
+    /// `host` and `jump` may be aliases of it. Default: false.
+    ssh_config: Option<Config>,
+    /// What it says.
+    #[serde(skip)]
+    pub(super) found: Found,
+}
+
+/// The user's and the machine's configuration, or a file.
+#[derive(Deserialize, JsonSchema, Clone)]
+#[serde(untagged)]
+enum Config {
+    /// The user's and the machine's, or none.
+    Usual(bool),
+    /// A file.
+    File(String),
 }
 
 /// One text or several: fingerprints of servers behind one name, or before and after a change; files.
@@ -113,8 +131,12 @@ pub(super) fn wrong_pins(pins: &Texts) -> Option<String> {
 
 impl Settings {
     /// Reads and checks them.
-    pub(super) fn read(mut table: Table, problems: &mut Problems) -> Settings {
-        let settings: Settings = table.read(SOURCE_KEYS, problems);
+    pub(super) fn read(
+        mut table: Table,
+        surroundings: &Surroundings<'_>,
+        problems: &mut Problems,
+    ) -> Settings {
+        let mut settings: Settings = table.read(SOURCE_KEYS, problems);
         let mut wrong = |key: &str, is_wrong: bool, why: &str| {
             if is_wrong {
                 problems.push(Problem::new(table.key_span(key), why));
@@ -135,7 +157,30 @@ impl Settings {
         wrong("keepalive", is_short, "`keepalive` must be at least 1s");
         let is_idle = settings.passphrase.is_some() && !table.has("key");
         wrong("passphrase", is_idle, "`passphrase` opens a `key`, and there is none");
+        if let Err(why) = settings.look_up(surroundings) {
+            problems.push(Problem::new(table.key_span("ssh_config"), format!("`ssh_config`: {why}")));
+        }
         settings
+    }
+
+    /// Asks the OpenSSH configuration, if it is to be asked, about the host and those on the way.
+    fn look_up(&mut self, surroundings: &Surroundings<'_>) -> Result<(), String> {
+        let host = self.host.clone().unwrap_or_default();
+        let file = match &self.ssh_config {
+            Some(Config::File(path)) => Some(located(path, surroundings.folder)),
+            Some(Config::Usual(true)) => None,
+            Some(Config::Usual(false)) | None => {
+                self.found = Found { host, ..Found::default() };
+                return Ok(());
+            }
+        };
+        let look_up = |asked| ssh_config::look_up(file.as_deref(), &asked);
+        // Of a secret nothing is known yet; the configuration's own user stands in for it.
+        let user = self.user.as_ref().and_then(|user| user.literal().map(str::to_owned));
+        let local_user = local_user().unwrap_or_default();
+        self.found = look_up(Asked { host, user, port: self.port, local_user })?;
+        self.user = self.user.take().or_else(|| self.found.user.clone().map(Given::of_literal));
+        self.jump.learn(std::mem::take(&mut self.found.jump), look_up)
     }
 
     /// What it takes to get in.
@@ -148,8 +193,9 @@ impl Settings {
             agent: self.agent,
             known_hosts: self.known_hosts.as_ref(),
             host_key: self.host_key.as_ref(),
-            alias: self.host_key_alias.as_deref(),
+            alias: self.host_key_alias.as_deref().or(self.found.alias.as_deref()),
             accept_new: self.accept_new,
+            found: &self.found,
         }
     }
 
@@ -157,15 +203,29 @@ impl Settings {
     pub(super) fn target(&self, surroundings: &Surroundings<'_>) -> (Target, usize) {
         let mut target = Target {
             name: String::new(),
-            host: self.host.clone().unwrap_or_default(),
-            port: self.port.unwrap_or(22),
-            connect_timeout: surroundings.connect_timeout,
-            keepalive: self.keepalive.map_or(KEEPALIVE, |keepalive| keepalive.0),
+            host: self.found.host.clone(),
+            port: self.port.or(self.found.port).unwrap_or(22),
+            connect_timeout: surroundings
+                .connect_timeout
+                .or(self.found.connect_timeout)
+                .unwrap_or(surroundings.connect_timeout()),
+            keepalive: self
+                .keepalive
+                .map(|keepalive| keepalive.0)
+                .or(self.found.keepalive)
+                .unwrap_or(KEEPALIVE),
             rekey: REKEY,
+            asking: surroundings.asking.clone(),
         };
         target.name = format!("sftp://{}", target.address());
         (target, self.connections.unwrap_or(CONNECTIONS))
     }
+}
+
+/// Who runs this, as the environment says.
+pub(super) fn local_user() -> Option<String> {
+    let named = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty())
 }
 
 /// A job as it is written.

@@ -54,7 +54,8 @@ impl Kind for Sftp {
         surroundings: &Surroundings<'_>,
         problems: &mut Problems,
     ) -> Arc<dyn Source> {
-        let settings = Settings::read(table, problems);
+        let settings = Settings::read(table, surroundings, problems);
+        let notes = settings.found.notes.clone();
         let (target, connections) = settings.target(surroundings);
         let (folder, names) = (surroundings.folder.to_owned(), target.clone());
         let scope: Arc<OnceLock<Scope>> = Arc::default();
@@ -63,7 +64,7 @@ impl Kind for Sftp {
             let bare = || Scope::new(Arc::new(Globals::default()));
             credentials::read(&settings, &names, known.get_or_init(bare), &folder)
         };
-        Arc::new(SftpSource { pool: Pool::new(target, connections, Box::new(resolve)), scope })
+        Arc::new(SftpSource { pool: Pool::new(target, connections, Box::new(resolve)), scope, notes })
     }
 }
 
@@ -72,9 +73,15 @@ struct SftpSource {
     pool: Arc<Pool>,
     /// What the names in the source's own secrets mean: that of its first item.
     scope: Arc<OnceLock<Scope>>,
+    /// What is to be known of its settings.
+    notes: Vec<String>,
 }
 
 impl Source for SftpSource {
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     fn target(&self) -> String {
         self.pool.target.name.clone()
     }

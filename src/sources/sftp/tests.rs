@@ -17,7 +17,7 @@ use crate::expr::{Globals, Scope};
 use crate::gather::{Context, Listing};
 use crate::output::Folder;
 use crate::secret::Secret;
-use crate::sources::{Entry, Sink, SourceError};
+use crate::sources::{Asking, Entry, Sink, SourceError};
 use futures_util::StreamExt;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod after;
+mod asked;
 mod asyncssh;
 mod bounds;
 mod growing;
@@ -51,6 +52,8 @@ struct Reach {
     pins: Vec<String>,
     /// The file of known hosts to which an unknown one is added.
     accept_new: Option<PathBuf>,
+    /// Who can be asked, and the file to which an unknown host is added after a yes.
+    asking: Option<(Asking, Option<PathBuf>)>,
     hops: Vec<Reach>,
     connections: usize,
     rekey: usize,
@@ -72,17 +75,23 @@ impl Reach {
             connect_timeout: Duration::from_secs(10),
             keepalive: Duration::from_secs(15),
             rekey: self.rekey,
+            asking: self.asking.as_ref().map(|(asking, _)| asking.clone()),
         }
     }
 
     fn credentials(self) -> Credentials {
-        let accept_new = self.accept_new.is_some();
+        let (target, accept_new) = (self.target(), self.accept_new.is_some());
+        let file = match self.asking {
+            Some((_, file)) => file,
+            None => Some(self.accept_new.unwrap_or_else(|| PathBuf::from("known_hosts"))),
+        };
         let trust = Trust {
-            target: self.target().name,
+            target: target.name,
             name: Name::new(self.host, self.port, None),
             pins: self.pins,
-            file: self.accept_new.unwrap_or_else(|| PathBuf::from("known_hosts")),
+            file,
             accept_new,
+            asking: target.asking,
             known: std::sync::Mutex::new(self.known),
             warnings: std::sync::Mutex::default(),
         };

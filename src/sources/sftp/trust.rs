@@ -1,13 +1,14 @@
 //! Whether to go on with a server that has shown its key or certificate: one of the fingerprints that the plan names,
 //! or else what the files of known hosts say; where the plan wants it, the key of a host of which nothing is known is
-//! recorded. Nothing secret is sent before, and a refusal is final. Not here: reading the files (`known_hosts`).
+//! recorded, and so it is where a person says that it is the right one. Nothing secret is sent before, and a refusal is
+//! final. Not here: reading the files (`known_hosts`).
 
 use super::known_hosts::record;
 use super::known_hosts::{KnownHosts, Name, Verdict, described, fingerprint};
 use crate::gather::Advice;
-use crate::sources::SourceError;
+use crate::sources::{Asking, SourceError};
 use russh::keys::{Algorithm, PublicKey, PublicKeyOrCertificate};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,10 +23,12 @@ pub(super) struct Trust {
     pub(super) name: Name,
     /// Fingerprints of which its key must have one; then the files don't matter.
     pub(super) pins: Vec<String>,
-    /// The file to which a newly accepted key belongs.
-    pub(super) file: PathBuf,
+    /// The file to which a newly accepted key belongs. None where it is not to be kept.
+    pub(super) file: Option<PathBuf>,
     /// Whether the key of an unknown host is accepted, and recorded.
     pub(super) accept_new: bool,
+    /// Who is asked about the key of an unknown host.
+    pub(super) asking: Option<Asking>,
     /// What the files say, and what was accepted since.
     pub(super) known: Mutex<KnownHosts>,
     /// What the user should know and was not told yet.
@@ -45,7 +48,7 @@ impl Trust {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let verdict = self.known().judge(shown, &self.name, now);
         let verdict = match verdict {
-            Verdict::Unknown if self.accept_new => {
+            Verdict::Unknown if self.accept_new || self.is_agreed(&key).await => {
                 let (trust, key) = (self.clone(), key.clone());
                 let accepted = tokio::task::spawn_blocking(move || trust.accept(&key)).await;
                 accepted.expect("adding to a file does not panic")?
@@ -90,18 +93,48 @@ impl Trust {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records the key of an unknown host. Another one may have been recorded in the meantime. Blocking.
+    /// Asks a person whether the key of an unknown host is the right one.
+    async fn is_agreed(&self, key: &PublicKey) -> bool {
+        let Some(asking) = &self.asking else { return false };
+        let question = format!("{}: unknown host key {}: is it the right one?", self.target, described(key));
+        asking.agrees(question).await
+    }
+
+    /// Records the key of an unknown host. Another one may have been recorded in the meantime. What can't be recorded is
+    /// good for this run alone, if a person said that it is right. Blocking.
     fn accept(&self, key: &PublicKey) -> Result<Verdict, SourceError> {
-        let (shown, file) = (described(key), self.file.display());
-        let (now, is_new) = record::add(&self.file, &self.name, key).map_err(|why| {
-            self.refusal(format!("unknown host key {shown}, and it can't be added to {file}: {why}"))
-        })?;
-        if is_new {
-            self.warn(format!("{}: unknown host key {shown} accepted, and added to {file}", self.target));
+        let shown = described(key);
+        let accepted = format!("{}: unknown host key {shown} accepted", self.target);
+        let Some(file) = &self.file else {
+            self.warn(format!("{accepted} for this run"));
+            return Ok(self.remember(key));
+        };
+        match (record::add(file, &self.name, key), file.display()) {
+            (Ok((now, is_new)), file) => {
+                if is_new {
+                    self.warn(format!("{accepted}, and added to {file}"));
+                }
+                let mut known = self.known();
+                known.extend(now);
+                Ok(known.judge_key(key.key_data()))
+            }
+            (Err(why), file) if self.accept_new => {
+                let why = format!("unknown host key {shown}, and it can't be added to {file}: {why}");
+                Err(self.refusal(why))
+            }
+            (Err(why), file) => {
+                self.warn(format!("{accepted} for this run: it can't be added to {file}: {why}"));
+                Ok(self.remember(key))
+            }
         }
-        let mut known = self.known();
-        known.extend(now);
-        Ok(known.judge_key(key.key_data()))
+    }
+
+    /// Knows a key from now on.
+    fn remember(&self, key: &PublicKey) -> Verdict {
+        if let Ok(line) = record::entry(&self.name, key) {
+            self.known().read(Path::new(""), &line, &self.name);
+        }
+        Verdict::Known
     }
 
     /// The error of a server that is not trusted, with the exact way to trust it.
@@ -148,9 +181,9 @@ impl Trust {
     /// What to do to trust a key: the line to add, or the setting.
     fn way_to_accept(&self, key: &PublicKey) -> String {
         let setting = format!("host_key = \"{}\" in the plan", fingerprint(key));
-        match record::entry(&self.name, key) {
-            Ok(line) => format!("echo '{line}' >> {}, or {setting}", self.file.display()),
-            Err(_) => setting,
+        match (record::entry(&self.name, key), &self.file) {
+            (Ok(line), Some(file)) => format!("echo '{line}' >> {}, or {setting}", file.display()),
+            _ => setting,
         }
     }
 }

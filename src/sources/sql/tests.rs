@@ -17,7 +17,7 @@ use std::time::Duration;
 /// A source of a plan in `folder`.
 fn source_in(folder: &Path, kind: &str, settings: &str) -> Result<Arc<dyn Source>, Problems> {
     let kind = kinds().find(|known| known.name() == kind).unwrap();
-    let surroundings = Surroundings { folder, connect_timeout: Duration::from_secs(10) };
+    let surroundings = Surroundings { folder, connect_timeout: Some(Duration::from_secs(10)), asking: None };
     let mut problems = Vec::new();
     let source = kind.source("shop", Table::parse(settings).unwrap(), &surroundings, &mut problems);
     if problems.is_empty() { Ok(source) } else { Err(problems) }

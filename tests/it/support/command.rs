@@ -104,6 +104,11 @@ impl<'a> Fanout<'a> {
         self
     }
 
+    /// It as it would be started, for one who gives it other streams.
+    pub(crate) fn command(self) -> Command {
+        self.command
+    }
+
     /// Runs it to its end.
     pub(crate) fn run(self) -> Ended {
         self.start().wait()

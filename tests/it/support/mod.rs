@@ -7,6 +7,7 @@
 //! - [`clock_server`]: an HTTP server of our own that answers when it is told to and notes when it was asked.
 //! - [`proxy`]: latency, bandwidth, cuts, resets and stalls between the program and any of these.
 //! - [`browser`]: Chromium without a window, for what is shown in one.
+//! - [`terminal`]: a terminal with somebody at it.
 //! - [`plan`] and [`command`]: a folder with a plan, and the program run in it.
 
 #![expect(dead_code, reason = "a test takes from it what it needs, and not every build has every test")]
@@ -22,6 +23,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod sources;
 pub(crate) mod sshd;
+pub(crate) mod terminal;
 
 use browser::Browser;
 use nginx::Nginx;

@@ -17,8 +17,11 @@ fn scope(item: Value) -> Scope {
 /// A source of the kind from TOML, or its mistakes with a line each.
 fn source(toml: &str) -> Result<Arc<dyn Source>, String> {
     let kind = kinds().find(|kind| kind.name() == "http").unwrap();
-    let surroundings =
-        Surroundings { folder: std::path::Path::new("/nowhere"), connect_timeout: Duration::from_secs(5) };
+    let surroundings = Surroundings {
+        folder: std::path::Path::new("/nowhere"),
+        connect_timeout: Some(Duration::from_secs(5)),
+        asking: None,
+    };
     let mut problems = Vec::new();
     let source = kind.source("api", Table::parse(toml).unwrap(), &surroundings, &mut problems);
     if problems.is_empty() { Ok(source) } else { Err(lines(&problems)) }

@@ -90,7 +90,7 @@ fn matches_hash(hashed: &str, host: &str) -> Option<bool> {
 
 /// `*` and `?`, as in OpenSSH's patterns. Goes back to the last `*` only, so a long pattern costs no more than its
 /// length times the host's.
-pub(super) fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
+pub(in crate::sources::sftp) fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star = None;
     while t < text.len() {

@@ -69,6 +69,7 @@ impl Server {
             known: KnownHosts::default(),
             pins: vec![key.public_key().fingerprint(HashAlg::Sha256).to_string()],
             accept_new: None,
+            asking: None,
             hops: Vec::new(),
             connections: 1,
             rekey: 1 << 30,

@@ -83,6 +83,7 @@ pub(super) fn reach(port: u16, fingerprint: &str, password: &str) -> Reach {
         methods: vec![Method::Password(Secret::new(password))],
         known: KnownHosts::default(),
         pins: vec![fingerprint.to_owned()],
+        asking: None,
         accept_new: None,
         hops: Vec::new(),
         connections: 1,

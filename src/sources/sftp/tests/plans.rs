@@ -8,7 +8,7 @@ use crate::sources::{Kind, Operation, Problems, Source, Surroundings};
 use std::path::Path;
 
 fn source(toml: &str, folder: &Path) -> Result<Arc<dyn Source>, Problems> {
-    let surroundings = Surroundings { folder, connect_timeout: Duration::from_secs(10) };
+    let surroundings = Surroundings { folder, connect_timeout: Some(Duration::from_secs(10)), asking: None };
     let mut problems = Vec::new();
     let kind = super::super::source::Sftp;
     let source = kind.source("partner", Table::parse(toml).unwrap(), &surroundings, &mut problems);

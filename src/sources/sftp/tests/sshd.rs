@@ -128,6 +128,7 @@ impl Sshd {
             methods: vec![key],
             known,
             pins,
+            asking: None,
             accept_new: None,
             hops: Vec::new(),
             connections: 4,

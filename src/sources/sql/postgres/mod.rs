@@ -61,7 +61,7 @@ impl Kind for Postgres {
     ) -> Arc<dyn Source> {
         let (login, read_only) = settings::read(settings, surroundings.folder, problems);
         let place = Place { folder: surroundings.folder.into(), read_only };
-        let sessions = Arc::new(Sessions::new(surroundings.connect_timeout));
+        let sessions = Arc::new(Sessions::new(surroundings.connect_timeout()));
         Arc::new(Server(Arc::new(Shared { login, place, sessions, address: OnceCell::new() })))
     }
 }

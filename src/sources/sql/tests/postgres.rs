@@ -108,8 +108,11 @@ async fn an_unknown_database_is_never_tried_again_and_a_closed_port_is() {
 async fn a_silent_server_is_given_up_after_the_connect_timeout() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let settings = format!("host = '127.0.0.1'\nport = {}\nuser = 'a'", silent.local_addr().unwrap().port());
-    let surroundings =
-        crate::sources::Surroundings { folder: Path::new("/"), connect_timeout: Duration::from_millis(100) };
+    let surroundings = crate::sources::Surroundings {
+        folder: Path::new("/"),
+        connect_timeout: Some(Duration::from_millis(100)),
+        asking: None,
+    };
     let kind = crate::sources::kinds().find(|kind| kind.name() == "postgres").unwrap();
     let settings = crate::expr::Table::parse(&settings).unwrap();
     let source = kind.source("shop", settings, &surroundings, &mut Vec::new());
