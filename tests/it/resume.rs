@@ -161,3 +161,20 @@ fn of_a_log_that_grows_the_snapshot_is_taken() {
     }
     assert!(plan.bytes("inbox/large.log") == bytes(8 * MIB), "the one of the first run");
 }
+
+#[test]
+fn a_listing_on_a_slow_line_is_waited_for_behind_the_bytes_of_files() {
+    let Some(sshd) = sshd() else { return };
+    let more = "connections = 1\nretries = 0\ntimeout = { idle = \"3s\" }\n";
+    let (proxy, served, plan) = plan(sshd, &[("large.bin", 700_000)], more);
+    (0..300).for_each(|n| served.file(&format!("small/{n}"), b"small"));
+    let remote = &served.remote;
+    let text = plan.read("plan.toml").replace(&format!("{remote}/\""), &format!("{remote}/large.bin\""));
+    // Its requests are to come when ten seconds of the file's bytes are on their way.
+    let names = format!(
+        "[jobs.later]\nsleep = \"1s\"\n[jobs.names]\nneeds = [\"later\"]\nsource = \"partner\"\nfetch = \"{remote}/small/*\"\noutput = \"small/\"\n"
+    );
+    plan.write("plan.toml", text + &names);
+    proxy.set(|faults| faults.bandwidth = Some(60_000));
+    plan.fanout(&["run", "plan.toml"]).run().exits(0).complains("302 items: 302 done");
+}

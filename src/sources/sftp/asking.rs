@@ -22,7 +22,7 @@ pub(super) async fn each(
     let answers: Vec<_> = requests.map(|request| lease.ask(request, Held::default())).collect();
     let mut replies = Vec::with_capacity(answers.len());
     for answer in answers {
-        let reply = answer.await.map(|(reply, _)| reply);
+        let reply = lease.wait(context, answer).await.map(|(reply, _)| reply);
         if let Err(Fault::Lost(lost)) = reply {
             return Err(lost.error(&pool.target.name));
         }

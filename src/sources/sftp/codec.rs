@@ -6,13 +6,19 @@ mod decode;
 #[cfg(test)]
 mod tests;
 
-pub(super) use decode::{Assembler, Malformed};
+pub(super) use decode::{Assembler, Malformed, Names};
 
 use bytes::Bytes;
 use decode::Reader;
 
-/// The largest packet accepted from a server. A READ asks for at most a quarter of it; listings may be larger.
-pub(super) const MAX_PACKET: usize = 1 << 20;
+/// The largest packet accepted from a server: OpenSSH's own client, libssh2 and Go's accept no larger one, so that servers send
+/// none. OpenSSH tells 100 names a reply, asyncssh 128, ProFTPD some 30: 64 KiB if all are as long as names can be. A READ asks
+/// for 1 KiB less.
+pub(super) const MAX_PACKET: usize = 256 * 1024;
+/// The longest answer to what asks neither for bytes nor for names: a handle is the longest of them.
+const LONGEST: usize = 4096;
+/// The longest answer that tells a path: twice, the second time in a line in `ls -l` form.
+const LONGEST_PATH: usize = 16 * 1024;
 /// The id under which the answer to INIT, which has none, is handed out.
 pub(super) const INIT_ID: u32 = 0;
 
@@ -85,6 +91,16 @@ impl Request<'_> {
         out[start..start + 4].copy_from_slice(&len.to_be_bytes());
     }
 
+    /// The bytes of the longest answer that makes sense.
+    pub(super) fn longest_answer(&self) -> usize {
+        match self {
+            Request::Read { len, .. } => LONGEST.max(*len as usize),
+            Request::Readdir(_) => MAX_PACKET,
+            Request::Realpath(_) => LONGEST_PATH,
+            _ => LONGEST,
+        }
+    }
+
     fn kind(&self) -> u8 {
         match self {
             Request::Init => 1,
@@ -155,11 +171,25 @@ pub(super) enum Reply {
     /// Bytes of a file.
     Data(Data),
     /// Names in a folder.
-    Names(Vec<Name>),
+    Names(Names),
     /// Attributes.
     Attrs(Attrs),
     /// To an extension's request: what follows is the extension's own.
     Extended(Vec<u8>),
+}
+
+impl Reply {
+    /// The bytes it holds.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Reply::Version { .. } | Reply::Attrs(_) => 0,
+            Reply::Status { message, .. } => message.len(),
+            Reply::Handle(handle) => handle.len(),
+            Reply::Data(data) => data.len,
+            Reply::Names(names) => names.len(),
+            Reply::Extended(body) => body.len(),
+        }
+    }
 }
 
 /// Bytes of a file, in the pieces they arrived in.

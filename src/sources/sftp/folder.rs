@@ -1,7 +1,7 @@
 //! Reading one folder: opened, then several READDIRs in flight on its handle. After a lost link it is read again from
 //! the start, and names that were told before are left out. Not here: what its names mean (`list`).
 
-use super::codec::{Name, Reply, Request, status};
+use super::codec::{Name, Names, Reply, Request, status};
 use super::entry::{self, Kind};
 use super::error::Fault;
 use super::links::Real;
@@ -21,6 +21,8 @@ const FIRST: usize = 2;
 /// READDIRs in flight on a folder that goes on, and from the start on the one that a listing begins with: a handful of needless
 /// requests once are less than a round trip.
 const MOST: usize = 32;
+/// Bytes of names that are taken at once: all of a usual reply. A hundred thousand bytes of the shortest ones would be megabytes.
+const BITE: usize = 32 * 1024;
 /// Names of one folder after which a lost link is not mended any more: a folder has to end.
 const MOST_SEEN: usize = if cfg!(test) { 50_000 } else { 5_000_000 };
 /// Names that a folder may tell a second time since it was opened, beside those that were told before it was opened again.
@@ -54,6 +56,8 @@ struct Open {
     lease: Lease,
     handle: Bytes,
     flight: VecDeque<Answer>,
+    /// What is left of the last reply, and the room that it takes.
+    rest: (Names, Held),
     /// Names that it may tell and that were told before.
     again: usize,
 }
@@ -91,10 +95,11 @@ impl Folder {
         if self.open.is_none() {
             let lease = pool.lease(context).await.map_err(Reason::Source)?;
             let again = self.seen.len() + MOST_AGAIN;
-            self.open = Some(Open::new(lease, &self.unread.path, again).await.map_err(Reason::Fault)?);
+            let open = Open::new(lease, context, &self.unread.path, again).await;
+            self.open = Some(open.map_err(Reason::Fault)?);
         }
         let Some(open) = &mut self.open else { return Ok(true) };
-        let is_end = match open.next(self.depth).await {
+        let is_end = match open.next(self.depth, context).await {
             Ok(names) if names.is_empty() => true,
             Ok(names) => {
                 self.depth = MOST;
@@ -106,7 +111,7 @@ impl Folder {
         };
         context.progress().beat();
         let Some(open) = &self.open else { return Ok(true) };
-        learn(&open.lease, &self.unread.path, &mut self.batch).await.map_err(Reason::Fault)?;
+        learn(&open.lease, context, &self.unread.path, &mut self.batch).await.map_err(Reason::Fault)?;
         if is_end {
             self.open = None;
         }
@@ -137,31 +142,61 @@ impl Folder {
 }
 
 impl Open {
-    async fn new(lease: Lease, path: &[u8], again: usize) -> Result<Open, Fault> {
-        match lease.ask(Request::Opendir(path), Held::default()).await? {
-            (Reply::Handle(handle), _) => Ok(Open { lease, handle, flight: VecDeque::new(), again }),
+    async fn new(lease: Lease, context: &Context, path: &[u8], again: usize) -> Result<Open, Fault> {
+        let (flight, rest) = Default::default();
+        match lease.wait(context, lease.ask(Request::Opendir(path), Held::default())).await? {
+            (Reply::Handle(handle), _) => Ok(Open { lease, handle, flight, rest, again }),
             _ => Err(Fault::Protocol("an answer that is no handle")),
         }
     }
 
-    /// The oldest reply, with `depth` requests in flight.
-    async fn next(&mut self, depth: usize) -> Result<Vec<Name>, Fault> {
+    /// The next names of the oldest reply, with `depth` requests in flight.
+    async fn next(&mut self, depth: usize, context: &Context) -> Result<Vec<Name>, Fault> {
+        self.ask(depth);
+        if self.rest.0.len() == 0
+            && let Some(answer) = self.flight.front_mut()
+        {
+            let reply = self.lease.wait(context, answer).await;
+            self.flight.pop_front();
+            self.rest = match reply? {
+                (Reply::Names(names), held) => (names, held),
+                _ => return Err(Fault::Protocol("an answer that is no names")),
+            };
+        }
+        Ok(self.bite())
+    }
+
+    /// Asks ahead as far as there is room. One reply needs none: whatever others keep, each folder goes on.
+    fn ask(&mut self, depth: usize) {
         while self.flight.len() < depth {
-            self.flight.push_back(self.lease.ask(Request::Readdir(&self.handle), Held::default()));
+            let held = match self.lease.room_for_names() {
+                Some(held) => held,
+                None if self.flight.is_empty() => Held::default(),
+                None => break,
+            };
+            self.flight.push_back(self.lease.ask(Request::Readdir(&self.handle), held));
         }
-        let Some(answer) = self.flight.front_mut() else { return Ok(Vec::new()) };
-        let reply = answer.await;
-        self.flight.pop_front();
-        match reply? {
-            (Reply::Names(names), _) => Ok(names),
-            _ => Err(Fault::Protocol("an answer that is no names")),
+    }
+
+    fn bite(&mut self) -> Vec<Name> {
+        let (rest, room) = &mut self.rest;
+        let before = rest.len();
+        let mut names = Vec::new();
+        while before - rest.len() < BITE
+            && let Some(name) = rest.next()
+        {
+            names.push(name);
         }
+        if rest.len() == 0 {
+            *room = Held::default();
+        }
+        names
     }
 }
 
 /// Asks for the attributes of those names whose type the server did not tell, or the size or time of a file, all in one
 /// flight.
-async fn learn(lease: &Lease, folder: &[u8], names: &mut [Name]) -> Result<(), Fault> {
+async fn learn(lease: &Lease, context: &Context, folder: &[u8], names: &mut [Name]) -> Result<(), Fault> {
     let unknown = |name: &&mut Name| {
         let is_known = match entry::kind(&name.attrs, name.sign) {
             Kind::Unknown => false,
@@ -179,7 +214,7 @@ async fn learn(lease: &Lease, folder: &[u8], names: &mut [Name]) -> Result<(), F
         })
         .collect();
     for (answer, name) in asked {
-        match answer.await {
+        match lease.wait(context, answer).await {
             Ok((Reply::Attrs(attrs), _)) => name.attrs = attrs,
             Err(Fault::Lost(lost)) => return Err(Fault::Lost(lost)),
             // What is unknown stays so: if it is no file, it fails as an item.

@@ -2,7 +2,7 @@
 //! ends. How many links one after another are followed is the server's business. Not here: the walk (`list`).
 
 use super::asking::{self, AT_ONCE};
-use super::codec::{Attrs, Reply, Request};
+use super::codec::{Attrs, Name, Reply, Request};
 use super::entry::{self, Kind};
 use super::error::Fault;
 use super::pattern::Step;
@@ -119,9 +119,10 @@ fn other(link: &Link, stat: Result<Attrs, Fault>) -> Target {
 /// The path in the answer to REALPATH.
 fn real(reply: Reply) -> Result<Vec<u8>, Fault> {
     match reply {
-        Reply::Names(mut names) if names.len() == 1 && !names[0].name.is_empty() => {
-            Ok(std::mem::take(&mut names[0].name))
-        }
+        Reply::Names(mut names) => match (names.next(), names.next()) {
+            (Some(Name { name, .. }), None) if !name.is_empty() => Ok(name),
+            _ => Err(Fault::Protocol("an answer that is no path")),
+        },
         _ => Err(Fault::Protocol("an answer that is no path")),
     }
 }

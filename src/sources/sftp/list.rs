@@ -25,6 +25,8 @@ mod sort;
 
 /// Entries on a page.
 const PAGE: usize = 1000;
+/// Bytes of the paths that a page comes to, after which it ends: they may be much longer than names.
+const PAGE_BYTES: usize = 1 << 20;
 /// Folders that are read at once.
 const FOLDERS: usize = 8;
 /// Folders that are known and not yet read.
@@ -55,6 +57,8 @@ pub(super) struct Walk {
     ready: VecDeque<Entry>,
     /// Files that the current page came to.
     found: usize,
+    /// Bytes of the paths that the current page came to.
+    bytes: usize,
     /// Symlinks and special files of the current page.
     skipped: LeftOut,
     /// Files of the current page that are not ready.
@@ -66,7 +70,7 @@ impl Walk {
     pub(super) fn new(pool: Arc<Pool>, wanted: Wanted, choice: Choice) -> Walk {
         let (pending, reading, links) = (Vec::new(), VecDeque::new(), VecDeque::new());
         let (ready, skipped, not_ready) = (VecDeque::new(), LeftOut::default(), LeftOut::default());
-        let (started, followed, found) = (false, 0, 0);
+        let (started, followed, found, bytes) = (false, 0, 0, 0);
         Walk {
             pool,
             wanted,
@@ -78,6 +82,7 @@ impl Walk {
             followed,
             ready,
             found,
+            bytes,
             skipped,
             not_ready,
         }
@@ -94,12 +99,17 @@ impl Walk {
             self.started = true;
         }
         context.phase("list");
-        while self.ready.len() < PAGE && self.found < PAGE && self.step(context).await? {}
-        self.found = 0;
+        while !self.is_full() && self.step(context).await? {}
+        (self.found, self.bytes) = (0, 0);
         self.warn(context);
         let entries: Vec<Entry> = self.ready.drain(..self.ready.len().min(PAGE)).collect();
         let more = !self.ready.is_empty() || self.has_more() || !self.choice.waiting.is_empty();
         Ok(Page { entries, more })
+    }
+
+    /// Whether the current page has come to as much as it may.
+    fn is_full(&self) -> bool {
+        self.ready.len() >= PAGE || self.found >= PAGE || self.bytes >= PAGE_BYTES
     }
 
     /// Does what comes next, if there is anything to do before some time has passed.
@@ -258,7 +268,7 @@ async fn stat(pool: &Arc<Pool>, path: &[u8], context: &Context) -> Result<Attrs,
 /// Connects and waits for the first answer, whatever it is: only then it is known that there is SFTP.
 pub(super) async fn greet(pool: &Arc<Pool>, context: &Context) -> Result<(), SourceError> {
     let lease = pool.lease(context).await?;
-    match lease.ask(Request::Stat(b"."), Held::default()).await {
+    match lease.wait(context, lease.ask(Request::Stat(b"."), Held::default())).await {
         Err(Fault::Lost(lost)) => Err(lost.error(&pool.target.name)),
         _ => Ok(()),
     }

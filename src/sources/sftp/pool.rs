@@ -3,6 +3,7 @@
 //! retries (`gather`).
 
 use super::alive::alive;
+use super::codec::MAX_PACKET;
 use super::connect::{Connection, Credentials, Target};
 use super::error::Lost;
 use super::session::{Held, Session, Up};
@@ -19,6 +20,9 @@ use tokio::time::Instant;
 
 /// Bytes in flight over all connections of a source.
 const SOURCE_BYTES: usize = 48 << 20;
+/// Bytes of names of a source that are asked for ahead or came and are not taken yet: 64 replies on their way, or a hundred
+/// thousand names of the usual length.
+const SOURCE_NAMES: usize = 64 * MAX_PACKET;
 /// Users of the least busy connection from which on it counts as busy.
 const BUSY: usize = 48;
 /// How long connections are busy before another one is opened, in times of what a login takes: it costs the server more than
@@ -41,6 +45,7 @@ pub(super) struct Pool {
     resolve: Arc<Resolve>,
     credentials: OnceCell<Arc<Credentials>>,
     bytes: Arc<Semaphore>,
+    names: Arc<Semaphore>,
     state: Mutex<State>,
     /// One connect at a time while there is no connection.
     gate: tokio::sync::Mutex<()>,
@@ -82,6 +87,7 @@ impl Pool {
             resolve: Arc::new(resolve),
             credentials: OnceCell::new(),
             bytes: Arc::new(Semaphore::new(SOURCE_BYTES)),
+            names: Arc::new(Semaphore::new(SOURCE_NAMES)),
             state: Mutex::new(State {
                 connections: Vec::new(),
                 most,
@@ -158,6 +164,12 @@ impl Pool {
         let credentials = self.credentials.get().filter(|_| context.is_heard());
         let warnings = credentials.into_iter().flat_map(|credentials| credentials.warnings());
         warnings.for_each(|warning| context.warn(warning));
+    }
+
+    /// Bytes of names that may still be asked for.
+    #[cfg(test)]
+    pub(super) fn names_left(&self) -> usize {
+        self.names.available_permits()
     }
 
     /// Who is logged in where, once somebody is.
@@ -308,6 +320,13 @@ impl Lease {
         let len = len.max(LEAST_BYTES);
         let connection = self.bytes.clone().try_acquire_many_owned(len).ok()?;
         Some([Some(connection), Some(self.pool.bytes.clone().try_acquire_many_owned(len).ok()?)])
+    }
+
+    /// Takes room for one more reply with names, if there is room now. Nobody may wait for it: a listing whose page is not taken
+    /// keeps its own for as long as that lasts.
+    pub(super) fn room_for_names(&self) -> Option<Held> {
+        let room = self.pool.names.clone().try_acquire_many_owned(MAX_PACKET as u32).ok()?;
+        Some([Some(room), None])
     }
 
     /// Who is logged in where.

@@ -90,8 +90,26 @@ impl State {
 }
 
 struct Waiting {
-    asker: oneshot::Sender<(Reply, Held)>,
+    asker: oneshot::Sender<Told>,
     held: Held,
+    /// The bytes of the longest answer that makes sense.
+    longest: usize,
+}
+
+/// What an asker is told, and what is held for it.
+type Told = (Result<Reply, Fault>, Held);
+
+impl Waiting {
+    /// Keeps nothing of an answer that is too long, and for names no more room than they take.
+    fn fit(&mut self, reply: Reply) -> Result<Reply, Fault> {
+        if reply.len() > self.longest {
+            return Err(Fault::Protocol("an answer that is too long"));
+        }
+        if let (Reply::Names(names), [Some(room), _]) = (&reply, &mut self.held) {
+            drop(room.split(room.num_permits().saturating_sub(names.len())));
+        }
+        Ok(reply)
+    }
 }
 
 impl Session {
@@ -167,7 +185,7 @@ impl Drop for Session {
 
 /// A reply to come.
 pub(super) struct Answer {
-    receiver: oneshot::Receiver<(Reply, Held)>,
+    receiver: oneshot::Receiver<Told>,
     shared: Arc<Shared>,
 }
 
@@ -176,8 +194,8 @@ impl Future for Answer {
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.receiver).poll(task).map(|reply| match reply {
-            Ok((Reply::Status { code, message }, _)) if code != 0 => Err(Fault::Status { code, message }),
-            Ok(reply) => Ok(reply),
+            Ok((Ok(Reply::Status { code, message }), _)) if code != 0 => Err(Fault::Status { code, message }),
+            Ok((reply, held)) => Ok((reply?, held)),
             Err(_) => Err(Fault::Lost(self.shared.reason())),
         })
     }
@@ -187,7 +205,7 @@ impl Drop for Answer {
     /// A handle that nobody waits for any more is closed.
     fn drop(&mut self) {
         self.receiver.close();
-        if let Ok((Reply::Handle(handle), held)) = self.receiver.try_recv() {
+        if let Ok((Ok(Reply::Handle(handle)), held)) = self.receiver.try_recv() {
             self.shared.close_orphan(&handle, held);
         }
     }
@@ -199,13 +217,13 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(&self, request: Request<'_>, held: Held) -> oneshot::Receiver<(Reply, Held)> {
+    fn ask(&self, request: Request<'_>, held: Held) -> oneshot::Receiver<Told> {
         let (asker, receiver) = oneshot::channel();
         let mut state = self.state();
         if state.lost.is_none() {
             let id = state.next_id();
             request.encode(id, &mut state.outgoing);
-            state.waiting.insert(id, Waiting { asker, held });
+            state.waiting.insert(id, Waiting { asker, held, longest: request.longest_answer() });
             drop(state);
             self.outgoing.notify_one();
         }
@@ -272,9 +290,10 @@ impl Shared {
 
     /// Hands a reply to who asked. A reply that nobody asked for is dropped.
     fn hand_on(&self, id: u32, reply: Reply) {
-        let Some(waiting) = self.state().waiting.remove(&id) else { return };
+        let Some(mut waiting) = self.state().waiting.remove(&id) else { return };
         self.heard.fetch_add(1, Relaxed);
-        if let Err((Reply::Handle(handle), held)) = waiting.asker.send((reply, waiting.held)) {
+        let reply = waiting.fit(reply);
+        if let Err((Ok(Reply::Handle(handle)), held)) = waiting.asker.send((reply, waiting.held)) {
             self.close_orphan(&handle, held);
         }
     }

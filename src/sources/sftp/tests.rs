@@ -34,6 +34,7 @@ mod hostile;
 mod jumps;
 mod left;
 mod logins;
+mod names;
 mod odd;
 mod plans;
 mod real;

@@ -2,7 +2,7 @@
 //! Not here: what replies mean.
 
 use super::{Attrs, Data, INIT_ID, LIMITS, MAX_PACKET, Name, Reply, status};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// Bytes that are no SFTP: what was wrong with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ const DATA_HEADER: usize = 13;
 const SHORT_PIECE: usize = 4096;
 /// The longest handle: 256 bytes is what the protocol allows.
 const MOST_HANDLE: usize = 4096;
+/// How much of a server's own words is kept.
+const MOST_MESSAGE: usize = 1024;
 
 /// Puts packets together from the pieces they arrive in.
 #[derive(Debug, Default)]
@@ -160,7 +162,7 @@ fn decode(kind: u8, body: &[u8]) -> Result<(u32, Reply), Malformed> {
         2 => body.version().ok_or_else(|| malformed("version"))?,
         101 => body.status(),
         102 => Reply::Handle(body.handle().ok_or_else(|| malformed("handle"))?),
-        104 => Reply::Names(body.names().ok_or_else(|| malformed("name"))?),
+        104 => Reply::Names(Names::read(body.0).ok_or_else(|| malformed("name"))?),
         105 => Reply::Attrs(body.attrs().ok_or_else(|| malformed("attributes"))?),
         201 => Reply::Extended(body.0.to_vec()),
         // An unknown kind of packet still says which request it answers.
@@ -169,6 +171,43 @@ fn decode(kind: u8, body: &[u8]) -> Result<(u32, Reply), Malformed> {
         }
     };
     Ok((id, reply))
+}
+
+/// Names of a folder: bytes as they arrived, which are a tenth of what they are as names, until they are taken one by one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in super::super) struct Names {
+    left: u32,
+    body: Bytes,
+}
+
+impl Names {
+    /// None if they are not whole. The count is the server's word: the names themselves decide.
+    pub(super) fn read(body: &[u8]) -> Option<Names> {
+        let mut rest = Reader(body);
+        let left = rest.u32()?;
+        let names = rest.0;
+        (0..left).try_for_each(|_| rest.name().map(drop))?;
+        Some(Names { left, body: Bytes::copy_from_slice(&names[..names.len() - rest.0.len()]) })
+    }
+
+    /// The bytes of those that are left.
+    pub(in super::super) fn len(&self) -> usize {
+        self.body.len()
+    }
+}
+
+impl Iterator for Names {
+    type Item = Name;
+
+    fn next(&mut self) -> Option<Name> {
+        self.left = self.left.checked_sub(1)?;
+        let mut rest = Reader(&self.body);
+        let (name, sign, attrs) = rest.name()?;
+        let name = Name { name: name.to_vec(), sign, attrs };
+        let taken = self.body.len() - rest.0.len();
+        self.body.advance(taken);
+        Some(name)
+    }
 }
 
 /// Reads fields off the front of a packet; none where it is too short.
@@ -216,19 +255,14 @@ impl<'a> Reader<'a> {
     /// Some servers leave out the message, or all of it.
     fn status(&mut self) -> Reply {
         let code = self.u32().unwrap_or(status::FAILURE);
-        let message = self.string().map(|text| String::from_utf8_lossy(text).into_owned());
+        let text = self.string().map(|text| &text[..text.len().min(MOST_MESSAGE)]);
+        let message = text.map(|text| String::from_utf8_lossy(text).into_owned());
         Reply::Status { code, message: message.unwrap_or_default() }
     }
 
-    fn names(&mut self) -> Option<Vec<Name>> {
-        let count = self.u32()?;
-        // The count is the server's word: the names themselves decide.
-        (0..count).map(|_| self.name()).collect()
-    }
-
-    fn name(&mut self) -> Option<Name> {
-        let (name, line) = (self.string()?.to_vec(), self.string()?);
-        Some(Name { name, sign: line.first().copied(), attrs: self.attrs()? })
+    fn name(&mut self) -> Option<(&'a [u8], Option<u8>, Attrs)> {
+        let (name, line) = (self.string()?, self.string()?);
+        Some((name, line.first().copied(), self.attrs()?))
     }
 
     fn attrs(&mut self) -> Option<Attrs> {

@@ -30,12 +30,7 @@ fn encode(id: u32, reply: &Reply) -> Vec<u8> {
             103
         }
         Reply::Names(names) => {
-            body.extend((names.len() as u32).to_be_bytes());
-            for name in names {
-                string(&mut body, &name.name);
-                string(&mut body, name.sign.as_slice());
-                encode_attrs(&mut body, &name.attrs);
-            }
+            body.extend(encode_names(&names.clone().collect::<Vec<_>>()));
             104
         }
         Reply::Attrs(attrs) => {
@@ -57,6 +52,16 @@ fn packet(kind: u8, id: Option<u32>, body: &[u8]) -> Vec<u8> {
     let mut whole = (out.len() as u32).to_be_bytes().to_vec();
     whole.append(&mut out);
     whole
+}
+
+fn encode_names(names: &[Name]) -> Vec<u8> {
+    let mut body = (names.len() as u32).to_be_bytes().to_vec();
+    for name in names {
+        string(&mut body, &name.name);
+        string(&mut body, name.sign.as_slice());
+        encode_attrs(&mut body, &name.attrs);
+    }
+    body
 }
 
 fn encode_attrs(body: &mut Vec<u8>, attrs: &Attrs) {
@@ -99,7 +104,8 @@ fn reply() -> impl Strategy<Value = Reply> {
         (any::<u32>(), ".{0,40}").prop_map(|(code, message)| Reply::Status { code, message }),
         bytes(40).prop_map(|handle| Reply::Handle(handle.into())),
         bytes(4000).prop_map(|bytes| Reply::Data(whole(bytes))),
-        proptest::collection::vec(name, 0..20).prop_map(Reply::Names),
+        proptest::collection::vec(name, 0..20)
+            .prop_map(|names| Reply::Names(Names::read(&encode_names(&names)).unwrap())),
         attrs().prop_map(Reply::Attrs),
         bytes(100).prop_map(Reply::Extended),
     ]
@@ -225,6 +231,26 @@ fn data_longer_than_its_packet_is_refused_and_bytes_after_it_are_skipped() {
 #[test]
 fn a_count_of_names_is_not_believed() {
     assert!(assemble(&packet(104, Some(1), &u32::MAX.to_be_bytes()), &[100]).is_err());
+}
+
+#[test]
+fn names_are_taken_one_by_one_and_hold_what_is_left_of_their_bytes() {
+    let name = |name: &[u8]| Name { name: name.to_vec(), sign: Some(b'-'), attrs: Attrs::default() };
+    let body = encode_names(&[name(b"one"), name(b""), name(&[0xff; 300])]);
+    let mut names = Names::read(&[&body[..], b"more"].concat()).unwrap();
+    assert_eq!(names.len(), body.len() - 4);
+    for expected in [name(b"one"), name(b""), name(&[0xff; 300])] {
+        assert_eq!(names.next(), Some(expected));
+    }
+    assert_eq!((names.next(), names.len()), (None, 0));
+}
+
+#[test]
+fn of_a_servers_words_a_message_is_kept() {
+    let mut body = 4u32.to_be_bytes().to_vec();
+    string(&mut body, &[b'x'; 100_000]);
+    let replies = assemble(&packet(101, Some(1), &body), &[1000]).unwrap();
+    assert_eq!(replies[0].1.len(), 1024);
 }
 
 #[test]

@@ -44,6 +44,7 @@ impl Walk {
             return;
         }
         let path = joined(&folder.path, &name.name);
+        self.bytes += path.len();
         let below = folder.below.iter().chain([&name.name]).cloned().collect::<Vec<_>>();
         if self.choice.excluded.has(&below, kind == Kind::Folder) {
             return;

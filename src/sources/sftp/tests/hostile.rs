@@ -25,8 +25,8 @@ type Behavior = Arc<dyn Fn(&Asked) -> Vec<u8> + Send + Sync>;
 
 /// A running server. Ends with the test.
 pub(super) struct Hostile {
-    port: u16,
-    fingerprint: String,
+    pub(super) port: u16,
+    pub(super) fingerprint: String,
     /// How many connections it saw, and how many tries to log in.
     pub(super) seen: Arc<[AtomicUsize; 2]>,
     task: JoinHandle<()>,
@@ -70,19 +70,24 @@ impl Hostile {
     }
 
     pub(super) fn reach(&self, password: &str) -> Reach {
-        Reach {
-            host: "127.0.0.1",
-            port: self.port,
-            user: "somebody".to_owned(),
-            methods: vec![Method::Password(Secret::new(password))],
-            known: KnownHosts::default(),
-            pins: vec![self.fingerprint.clone()],
-            asking: None,
-            accept_new: None,
-            hops: Vec::new(),
-            connections: 1,
-            rekey: 1 << 30,
-        }
+        reach(self.port, &self.fingerprint, password)
+    }
+}
+
+/// How to reach a server with this key.
+pub(super) fn reach(port: u16, fingerprint: &str, password: &str) -> Reach {
+    Reach {
+        host: "127.0.0.1",
+        port,
+        user: "somebody".to_owned(),
+        methods: vec![Method::Password(Secret::new(password))],
+        known: KnownHosts::default(),
+        pins: vec![fingerprint.to_owned()],
+        accept_new: None,
+        asking: None,
+        hops: Vec::new(),
+        connections: 1,
+        rekey: 1 << 30,
     }
 }
 
