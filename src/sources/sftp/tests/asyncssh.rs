@@ -4,10 +4,13 @@ use super::sshd::keygen;
 use super::*;
 use russh::keys::HashAlg;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// Names a Python that has asyncssh, where the system's has none.
 const PYTHON: &str = "FANOUT_TEST_ASYNCSSH";
+/// Where Debian's Python is.
+const DEBIANS: &str = "/usr/bin/python3";
 
 /// Serves a folder to whoever has the password, and prints its port.
 const SERVER: &str = r#"
@@ -37,7 +40,9 @@ struct Server {
 impl Server {
     /// None, said aloud, if there is no asyncssh here.
     fn start() -> Option<Server> {
-        let python = std::env::var(PYTHON).unwrap_or_else(|_| "python3".to_owned());
+        // Debian's packages are Debian's Python's, and another one may come first on the PATH.
+        let usual = if Path::new(DEBIANS).exists() { DEBIANS } else { "python3" };
+        let python = std::env::var(PYTHON).unwrap_or_else(|_| usual.to_owned());
         let has = Command::new(&python).args(["-c", "import asyncssh"]).stderr(Stdio::null()).status();
         if !has.is_ok_and(|status| status.success()) {
             let required = std::env::var_os("FANOUT_REQUIRE_SERVERS").is_some();
