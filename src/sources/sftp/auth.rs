@@ -229,12 +229,13 @@ async fn by_asking<H: Handler>(
     }
     // Nothing may have been tried so far.
     let mut last = tried(handle.authenticate_none(user).await?);
-    for attempt in 0..TRIES {
+    // No two in the same words: what is asked in the same words is answered once.
+    let told: [&str; TRIES] = ["", "it was refused; ", "so was that; "];
+    for again in told {
         match &last {
             Tried::Refused(taken) if taken.contains(&MethodKind::Password) && !handle.is_closed() => {}
             _ => break,
         }
-        let again = if attempt > 0 { "it was refused; " } else { "" };
         let Some(secret) = asked.asking.secret(format!("{again}password of {}:", asked.of)).await else {
             return Ok(Tried::Unable("nobody said one".to_owned()));
         };

@@ -35,8 +35,9 @@ impl Locked {
 
     async fn ask(&self) -> Option<Arc<PrivateKey>> {
         let (asking, text) = (self.asking.as_ref()?, self.text.as_ref()?);
-        for tried in 0..TRIES {
-            let again = if tried > 0 { "that does not open it; " } else { "" };
+        // No two in the same words: what is asked in the same words is answered once.
+        let told: [&str; TRIES] = ["", "that does not open it; ", "nor does that; "];
+        for again in told {
             let secret = asking.secret(format!("{again}passphrase of key {}:", self.name)).await?;
             if let Some(key) = opened(text.clone(), secret).await {
                 return Some(Arc::new(key));
