@@ -33,6 +33,7 @@ mod settings;
 mod source;
 mod ssh_config;
 mod store;
+mod tcp;
 #[cfg(test)]
 mod tests;
 mod trust;

@@ -4,18 +4,18 @@
 
 use super::connect::{Hop, Target};
 use super::link::Link;
+use super::tcp::Tcp;
 use crate::gather::Advice;
 use crate::sources::SourceError;
 use russh::client::Msg;
 use russh::{ChannelOpenFailure, ChannelStream};
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::either::Either;
 
 /// Bytes to a server and back.
-pub(super) type Stream = Either<TcpStream, ChannelStream<Msg>>;
+pub(super) type Stream = Either<Tcp, ChannelStream<Msg>>;
 
 /// Connects to a server through all `hops`; and the connections that the stream goes through, the nearest first.
 pub(super) async fn reach(target: &Target, hops: &[Hop]) -> Result<(Stream, Vec<Link>), SourceError> {
@@ -52,7 +52,7 @@ async fn pass(link: &Link, hop: &Target, next: &Target) -> Result<Stream, Source
 }
 
 /// Connects to the first of the host's addresses that answers.
-async fn dial(target: &Target) -> Result<TcpStream, SourceError> {
+async fn dial(target: &Target) -> Result<Tcp, SourceError> {
     let fail = |code, why: String| {
         SourceError::new(code, format!("{}: {why}", target.name)).advice(Advice::SOURCE_AGAIN)
     };
@@ -72,11 +72,7 @@ async fn dial(target: &Target) -> Result<TcpStream, SourceError> {
     Err(last)
 }
 
-async fn dial_one(address: SocketAddr, patience: Duration) -> Result<TcpStream, String> {
-    let stream = timeout(patience, TcpStream::connect(address)).await;
-    let stream =
-        stream.map_err(|_| format!("no answer within {patience:?}"))?.map_err(|error| error.to_string())?;
-    // Without it small requests wait for the acknowledgement of the ones before.
-    stream.set_nodelay(true).map_err(|error| error.to_string())?;
-    Ok(stream)
+async fn dial_one(address: SocketAddr, patience: Duration) -> Result<Tcp, String> {
+    let stream = timeout(patience, Tcp::connect(address)).await;
+    stream.map_err(|_| format!("no answer within {patience:?}"))?.map_err(|error| error.to_string())
 }
