@@ -8,8 +8,9 @@ mod leftover;
 
 use super::change;
 use super::error::OutputError;
-use super::folder::{Dir, Whole};
+use super::folder::Dir;
 use super::resume::{Origin, Resume};
+use super::whole::Whole;
 use crate::gather::Change;
 use leftover::Lock;
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, renameat, unlinkat};
@@ -179,7 +180,7 @@ impl Temp {
 
     /// Whether syncing that file system syncs it.
     pub(super) fn is_in(&self, whole: &Whole) -> bool {
-        fstat(&self.file).is_ok_and(|stat| stat.st_dev == whole.device)
+        fstat(&self.file).is_ok_and(|stat| stat.st_dev == whole.device())
     }
 
     /// Its folder, and how many folders that is below the one that outputs are under.
