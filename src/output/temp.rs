@@ -96,6 +96,7 @@ impl Temp {
     /// Takes over a leftover that has bytes of this origin, or else makes it as `create` does; either can be gone on with.
     pub(super) fn resume(place: Place, mode: Option<u32>, origin: Origin) -> Result<Temp, OutputError> {
         let (name, origin) = (temp_name(&place.name), origin.with_mode(mode));
+        let origin = if place.dir.remote { origin.of_this_process() } else { origin };
         if let Some(file) = leftover::take(&place, &name)
             && let Some(resume) = Resume::read(origin, &file)
         {
