@@ -60,9 +60,14 @@ impl Failure {
 
     /// Says it, and gives the exit code.
     pub(super) fn report(self) -> u8 {
+        self.say();
+        self.code
+    }
+
+    /// Says it where it does not decide the exit code.
+    pub(super) fn say(&self) {
         // There is nowhere else to say it.
         let _ = io::stderr().write_all(said(&Redactor::process().redact(&self.message)).as_bytes());
-        self.code
     }
 }
 

@@ -18,7 +18,10 @@ pub(super) async fn history(arguments: HistoryArguments, surroundings: &Surround
     let said = match (&plan, &arguments.item) {
         (Some(plan), Some(item)) => {
             let (job, key) = split(item);
-            let past = history.item(plan, job, key, arguments.number).await.map_err(Failure::state)?;
+            let past = history
+                .item(plan, job, key.unwrap_or_default(), arguments.number)
+                .await
+                .map_err(Failure::state)?;
             if arguments.json { lines(&past) } else { items(&past) }
         }
         (plan, _) => {
@@ -46,8 +49,9 @@ pub(super) fn owner(plan: &str) -> String {
 }
 
 /// `JOB[KEY]` or `JOB`.
-fn split(item: &str) -> (&str, &str) {
-    item.strip_suffix(']').and_then(|item| item.split_once('[')).unwrap_or((item, ""))
+pub(super) fn split(item: &str) -> (&str, Option<&str>) {
+    let keyed = item.strip_suffix(']').and_then(|item| item.split_once('['));
+    keyed.map_or((item, None), |(job, key)| (job, Some(key)))
 }
 
 /// JSON Lines.

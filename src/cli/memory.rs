@@ -2,7 +2,7 @@
 
 use super::args::StateCommand;
 use super::exit::Failure;
-use super::history::{lines, local, open, owner, table};
+use super::history::{lines, local, open, owner, split, table};
 use super::{Surroundings, print};
 use crate::history::PastMemory;
 use jiff::Timestamp;
@@ -15,21 +15,14 @@ pub(super) async fn state(command: StateCommand, surroundings: &Surroundings) ->
             if json { lines(&memories) } else { listed(&memories) }
         }
         StateCommand::Forget { plan, item } => {
-            let (job, key) = item.as_deref().map_or((None, None), split);
-            let forgotten = history.forget_items(&owner(&plan), job, key).await.map_err(Failure::state)?;
+            let (job, key) = item.as_deref().map(split).unzip();
+            let forgotten = history.forget_items(&owner(&plan), job, key.flatten()).await;
+            let forgotten = forgotten.map_err(Failure::state)?;
             format!("{forgotten} item{} forgotten\n", if forgotten == 1 { "" } else { "s" })
         }
     };
     history.close().await;
     print(surroundings.redactor.redact(&said).as_bytes())
-}
-
-/// `JOB[KEY]` or `JOB`.
-fn split(item: &str) -> (Option<&str>, Option<&str>) {
-    match item.strip_suffix(']').and_then(|item| item.split_once('[')) {
-        Some((job, key)) => (Some(job), Some(key)),
-        None => (Some(item), None),
-    }
 }
 
 fn listed(memories: &[PastMemory]) -> String {

@@ -12,7 +12,7 @@ use crate::gather::Event;
 use crate::history::Overlap;
 use crate::plan::{Overrides, Plan, Selection};
 use crate::report::{self, Timeline};
-use crate::run::{Deadline, Execution, Options, RunReport, StartError};
+use crate::run::{Deadline, Execution, Exit, Options, RunReport, StartError};
 use crate::units::Span;
 use jiff::Zoned;
 use std::fs::File;
@@ -62,7 +62,16 @@ pub(super) async fn carry_out(
     signals::let_go().map_err(signals::unheard)?;
     let told = tell(&report, &timeline, !to_stdout, surroundings);
     Export::end(export, surroundings).await;
-    told.and(kept).map(|()| report.exit().code())
+    ended(told.and(kept), report.exit())
+}
+
+/// The exit code. That something could not be written is said, too, where a signal says more.
+fn ended(written: Result<(), Failure>, exit: Exit) -> Result<u8, Failure> {
+    if let (Err(failure), Exit::Signal(_)) = (&written, exit) {
+        failure.say();
+        return Ok(exit.code());
+    }
+    written.map(|()| exit.code())
 }
 
 fn options(flags: &RunFlags, keep_results: bool, surroundings: &Surroundings) -> Result<Options, Failure> {

@@ -1,5 +1,5 @@
-//! The record of a run: begun before anything runs, ended after everything has; and what its plan remembers. Not here: what is kept and where
-//! (`history`).
+//! The record of a run: begun before anything runs, ended after everything has; and what its plan remembers. Not here: what
+//! is kept and where (`history`).
 
 use super::Surroundings;
 use super::exit::Failure;

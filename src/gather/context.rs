@@ -196,7 +196,7 @@ impl Context {
         self.shared.aside.get().map(|aside| std::mem::take(&mut *aside.attributes())).unwrap_or_default()
     }
 
-    /// Lets a parent go on.
+    /// Lets an attempt go on that wanted its slot back.
     pub(super) fn resume(&self) {
         self.shared.aside().resumed.notify_one();
     }

@@ -104,7 +104,7 @@ impl History {
         delete.map(|done| done.rows_affected()).map_err(self.wrong())
     }
 
-    /// Forgets what was not seen for too long, and what is too much.
+    /// Forgets what was not seen for too long, what is too much, and jobs of which nothing is remembered.
     pub(super) async fn forget_oldest(&mut self, most: i64) -> Result<(), HistoryError> {
         let wrong = self.wrong();
         let old = sqlx::query("delete from remembered where seen < ?").bind(today() - AGE);
@@ -120,7 +120,8 @@ impl History {
             );
             delete.bind(count - most).execute(&mut self.database).await.map_err(&wrong)?;
         }
-        Ok(())
+        let empty = "delete from memories where not exists (select 1 from remembered where memory = id)";
+        sqlx::query(empty).execute(&mut self.database).await.map_err(&wrong).map(drop)
     }
 
     async fn recall(

@@ -1,5 +1,6 @@
 //! What is kept of runs on this machine: each run's event log as a file, and a database that knows the runs, their items,
-//! who runs a plan now, and what plans remember of what they took. A log is readable at any time, also after its process was killed.
+//! who runs a plan now, and what plans remember of what they took. A log is readable at any time, also after its process
+//! was killed.
 //! Not here: what is in a log (`report::log`), and what a run does (`run`).
 //!
 //! The state folder holds `state.db` and `runs/ID.jsonl`. A run keeps its log file locked while it goes on: that lock

@@ -6,8 +6,9 @@ use super::part::Part;
 use super::path::file_path;
 use super::resume::Origin;
 use super::temp::{self, Place, Temp};
+use super::whole::Whole;
 use super::{OutputError, shown};
-use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, accessat, fstat, openat};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, accessat, fstat, openat};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -35,13 +36,6 @@ pub(super) struct Dir {
     pub(super) remote: bool,
     /// The file system of the folder that all outputs are under, if it can be synced as a whole.
     pub(super) whole: Option<Arc<Whole>>,
-}
-
-/// A file system that can be synced as a whole.
-pub(super) struct Whole {
-    /// Opened before anything is written: what can't be written from then on is told by a sync.
-    handle: OwnedFd,
-    pub(super) device: rustix::fs::Dev,
 }
 
 /// A folder beneath that was used lately; the one used last is at the end.
@@ -200,39 +194,9 @@ impl Dir {
     }
 }
 
-impl Whole {
-    /// That of a folder. What is on a network is nothing to be synced as a whole.
-    #[cfg(target_os = "linux")]
-    fn of(folder: &OwnedFd) -> Option<Whole> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let handle = openat(folder, c".", flags, Mode::empty()).ok().filter(|handle| !is_remote(handle))?;
-        let device = fstat(&handle).ok()?.st_dev;
-        Some(Whole { handle, device })
-    }
-
-    /// Syncs it. Kernels before 5.8 don't tell what could not be written.
-    #[cfg(target_os = "linux")]
-    pub(super) fn sync(&self) -> Result<(), rustix::io::Errno> {
-        rustix::fs::syncfs(&self.handle)
-    }
-
-    /// Elsewhere there is no such call.
-    #[cfg(not(target_os = "linux"))]
-    fn of(_folder: &OwnedFd) -> Option<Whole> {
-        None
-    }
-
-    /// Elsewhere there is no such call.
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn sync(&self) -> Result<(), rustix::io::Errno> {
-        let _ = &self.handle;
-        Err(rustix::io::Errno::NOSYS)
-    }
-}
-
 /// Whether a folder is on a file system that may take bytes and say only later that there is no space for them.
 #[cfg(target_os = "linux")]
-fn is_remote(handle: &OwnedFd) -> bool {
+pub(super) fn is_remote(handle: &OwnedFd) -> bool {
     /// NFS, SMB, CIFS, SMB2, FUSE, 9P, Ceph, AFS, Lustre.
     const REMOTE: [u32; 9] = [
         0x6969,
@@ -252,6 +216,6 @@ fn is_remote(handle: &OwnedFd) -> bool {
 
 /// Elsewhere the numbers differ, and a sync for each file is the price of not knowing.
 #[cfg(not(target_os = "linux"))]
-fn is_remote(_handle: &OwnedFd) -> bool {
+pub(super) fn is_remote(_handle: &OwnedFd) -> bool {
     false
 }

@@ -24,6 +24,7 @@ mod path;
 mod resume;
 mod rows;
 mod temp;
+mod whole;
 
 pub use durable::commit_durably;
 pub use error::OutputError;

@@ -6,7 +6,9 @@
 //! is killed in the middle of writing one leaves the other. Bytes are claimed only after they were handed to the system,
 //! which keeps them whatever becomes of the process. It does not keep them when the power goes, and may by then have
 //! written the record and not the bytes; so a record is believed only as long as the machine runs that wrote it. Syncing
-//! the bytes before each record instead would make every large file wait for the disk, for the sake of a rare event.
+//! the bytes before each record instead would make every large file wait for the disk, for the sake of a rare event. On a
+//! network the system may find out later that there is no space for them, and tells that only who still has the file open:
+//! there a record is believed by the process alone that wrote it.
 
 use super::extents::Extents;
 use std::fs::File;
@@ -47,7 +49,17 @@ impl Origin {
     /// The same for a file with these permissions, which it has from its beginning.
     pub(super) fn with_mode(self, mode: Option<u32>) -> Origin {
         let mode = mode.map_or(u32::MAX, |mode| mode);
-        Origin { digest: digest(&[&self.digest[..], &mode.to_be_bytes()].concat()), ..self }
+        self.and(&mode.to_be_bytes())
+    }
+
+    /// The same where a system may yet lose what it was handed, as on a network: what another process left there is of
+    /// another origin.
+    pub(super) fn of_this_process(self) -> Origin {
+        self.and(process().as_bytes())
+    }
+
+    fn and(self, what: &[u8]) -> Origin {
+        Origin { digest: digest(&[&self.digest[..], what].concat()), ..self }
     }
 }
 
@@ -171,10 +183,14 @@ fn digest(bytes: &[u8]) -> [u8; DIGEST] {
 /// process: what it leaves behind is then fetched anew.
 fn boot() -> &'static str {
     static BOOT: OnceLock<String> = OnceLock::new();
-    BOOT.get_or_init(|| {
-        let told = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
-        told.unwrap_or_else(|_| format!("process {:x}", RandomState::new().build_hasher().finish()))
-    })
+    let read = || std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    BOOT.get_or_init(|| read().unwrap_or_else(|_| process().to_owned()))
+}
+
+/// What is the same as long as the process runs, and never again.
+fn process() -> &'static str {
+    static PROCESS: OnceLock<String> = OnceLock::new();
+    PROCESS.get_or_init(|| format!("process {:x}", RandomState::new().build_hasher().finish()))
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ mod leftover;
 
 use super::change;
 use super::error::OutputError;
-use super::folder::{Dir, Whole};
+use super::folder::Dir;
 use super::resume::{Origin, Resume};
+use super::whole::Whole;
 use crate::gather::Change;
 use leftover::Lock;
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, renameat, unlinkat};
@@ -95,6 +96,7 @@ impl Temp {
     /// Takes over a leftover that has bytes of this origin, or else makes it as `create` does; either can be gone on with.
     pub(super) fn resume(place: Place, mode: Option<u32>, origin: Origin) -> Result<Temp, OutputError> {
         let (name, origin) = (temp_name(&place.name), origin.with_mode(mode));
+        let origin = if place.dir.remote { origin.of_this_process() } else { origin };
         if let Some(file) = leftover::take(&place, &name)
             && let Some(resume) = Resume::read(origin, &file)
         {
@@ -179,7 +181,7 @@ impl Temp {
 
     /// Whether syncing that file system syncs it.
     pub(super) fn is_in(&self, whole: &Whole) -> bool {
-        fstat(&self.file).is_ok_and(|stat| stat.st_dev == whole.device)
+        fstat(&self.file).is_ok_and(|stat| stat.st_dev == whole.device())
     }
 
     /// Its folder, and how many folders that is below the one that outputs are under.

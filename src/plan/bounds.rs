@@ -2,7 +2,6 @@
 //! (`gather`).
 
 use super::keys::Names;
-use crate::sources::CONNECT;
 use crate::units::{Rate, Span};
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
@@ -108,13 +107,11 @@ pub struct Retries {
     pub backoff: Backoff,
 }
 
-/// How long things may take.
+/// How long things may take; a connection is its source's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// Until the first start.
     pub queue: Option<Duration>,
-    /// A connection.
-    pub connect: Duration,
     /// One attempt.
     pub attempt: Option<Duration>,
     /// Without progress.
@@ -150,7 +147,6 @@ impl Timeouts {
         let time = |job: Option<Span>, source: Option<Span>| job.or(source).map(|span| span.0);
         Timeouts {
             queue: time(job.queue, source.queue),
-            connect: time(job.connect, source.connect).unwrap_or(CONNECT),
             attempt: time(job.attempt, source.attempt),
             idle: time(job.idle, source.idle).or(idle),
             total: time(job.total, source.total),

@@ -71,15 +71,14 @@ fn mode(text: &str) -> Option<u32> {
     u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777)
 }
 
-/// Looks at the outputs of all jobs, and at references to jobs that keep nothing because they have one.
+/// Looks at the outputs of all jobs, and at references to jobs whose results are not kept.
 pub(super) fn check(drafts: &[Draft], reading: &Reading<'_>, problems: &mut Problems) {
     let mut taken = Taken::default();
     for draft in drafts {
         for name in &draft.references {
             let other = drafts.iter().find(|other| other.name == *name);
-            if other.is_some_and(|other| other.common.has("output")) {
-                let why =
-                    format!("refers to job \"{name}\", whose result goes to its `output` and is not kept");
+            if let Some(why) = other.and_then(not_kept) {
+                let why = format!("refers to job \"{name}\", {why}");
                 problems.push(Problem::new(draft.place_of(name), why));
             }
         }
@@ -96,6 +95,14 @@ pub(super) fn check(drafts: &[Draft], reading: &Reading<'_>, problems: &mut Prob
         });
         problems.extend(same.map(|why| Problem::new(draft.common.key_span("output"), why)));
     }
+}
+
+/// Why others can't look at a job's results.
+fn not_kept(draft: &Draft) -> Option<&'static str> {
+    if draft.common.has("output") {
+        return Some("whose result goes to its `output` and is not kept");
+    }
+    draft.keys.incremental.then_some("which is `incremental`: what has not changed has no result")
 }
 
 fn wrong_shape(draft: &Draft, output: &Output, scope: &Scope) -> Option<String> {

@@ -4,7 +4,7 @@
 use super::item::{ItemCall, Taken, Task, Wanted};
 use super::job::JobRun;
 use super::limits::{retries, timeouts};
-use super::memory::Known;
+use super::memory::{self, Known};
 use super::outputs;
 use crate::gather::{
     BoxFuture, Brought, Call, Cause, Context, DEFAULT_LOOK_AHEAD, Ended, Gather, Intake, Item, ItemReport,
@@ -116,7 +116,7 @@ struct Found<'a> {
     entry: Option<&'a Entry>,
     /// It was taken in an earlier run, and its source still waits for what is to be done after that.
     taken: Option<Taken>,
-    /// The fingerprint it had when it was taken.
+    /// What it was when it was taken.
     unless: Option<String>,
 }
 
@@ -189,10 +189,14 @@ impl JobRun {
         let (plan, entry) = (self.plan(), found.entry);
         let made = plan.operation.request(scope, entry).and_then(|mut request| {
             let place = outputs::place(plan, scope, entry, key.as_deref())?;
-            found.unless.iter().for_each(|fingerprint| request.unless(fingerprint));
+            if let Some(known) = &found.unless
+                && let Some(fingerprint) = memory::fingerprint_of(known, &*request)
+            {
+                request.unless(fingerprint);
+            }
             let key = entry.map(|entry| entry.key.clone()).or_else(|| key.clone()).unwrap_or_default();
             let taken = found.taken.map_or_else(OnceLock::new, OnceLock::from);
-            Ok(Wanted { request, place, key, taken })
+            Ok(Wanted { request, place, key, listed: entry.is_some(), taken })
         });
         match made {
             Ok(wanted) => {

@@ -1,6 +1,7 @@
 //! Things that are dealt with in groups, off the runtime's threads: while one group is dealt with, the next comes together.
 //! Nobody waits for company, so a group is as old as the one before it took. Not here: what is done with them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 
@@ -73,7 +74,8 @@ impl<T> Shared<T> {
             state.waiting.drain(..count).collect()
         };
         let count = group.len();
-        (self.deal)(group);
+        // A panic has been told by its hook. Those of its group are gone, and nobody waits for ever for the others.
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.deal)(group)));
         self.room.add_permits(count);
         true
     }
@@ -110,5 +112,20 @@ mod tests {
         groups.settled().await;
         assert_eq!(*dealt.lock().unwrap(), [vec![1], vec![2, 3, 4], vec![5, 6]]);
         assert_eq!(groups.0.room.available_permits(), 6);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_group_that_panics_keeps_nobody_waiting() {
+        let dealt = Arc::new(Mutex::new(Vec::new()));
+        let told = dealt.clone();
+        let groups = Groups::new(1, move |group: Vec<u32>| {
+            assert_ne!(group, [1], "the first one");
+            told.lock().unwrap().extend(group);
+        });
+        for one in 1..=4 {
+            groups.add(one).await;
+        }
+        groups.settled().await;
+        assert_eq!(*dealt.lock().unwrap(), [2, 3, 4]);
     }
 }

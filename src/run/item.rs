@@ -35,6 +35,8 @@ pub(super) struct Wanted {
     pub(super) place: Option<Place>,
     /// What it is remembered by.
     pub(super) key: Arc<str>,
+    /// A listing found it, so that its key says what is asked for.
+    pub(super) listed: bool,
     /// Known once its result is final: what is left to be done is at the source.
     pub(super) taken: OnceLock<Taken>,
 }
@@ -106,7 +108,7 @@ impl ItemCall {
         }
         let fetched = self.settle(wanted, context, sink, &payload).await?;
         let has_after = self.job.plan().operation.has_after();
-        self.job.remember(&wanted.key, payload.fingerprint.as_deref(), has_after).await;
+        self.job.remember(wanted, payload.fingerprint.as_deref(), has_after).await;
         if !has_after {
             return Ok(Ended::Done(fetched));
         }
@@ -130,7 +132,7 @@ impl ItemCall {
         context.phase("after");
         let result = wanted.request.after(context, taken.fingerprint.as_deref()).await;
         result.map_err(|error| still_there(wanted, taken, error))?;
-        self.job.remember(&wanted.key, taken.fingerprint.as_deref(), false).await;
+        self.job.remember(wanted, taken.fingerprint.as_deref(), false).await;
         Ok(match &taken.brought {
             Some(brought) => Ended::Done(Fetched { brought: brought.clone(), kept: None }),
             None => Ended::Skipped(Skip::Unchanged),

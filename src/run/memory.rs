@@ -4,9 +4,10 @@
 
 use super::Shared;
 use super::groups::Groups;
+use super::item::Wanted;
 use super::job::JobRun;
 use crate::gather::EventKind;
-use crate::sources::SourceError;
+use crate::sources::{Request, SourceError};
 use std::sync::{Arc, OnceLock};
 
 /// The most that is remembered in one go.
@@ -89,6 +90,17 @@ impl Notes {
     }
 }
 
+/// What is remembered of an item that no listing found. Its key need not say what was asked for: that of a plain job is
+/// always the same, and today's page is none that yesterday's tells anything of.
+fn with_target(fingerprint: &str, request: &dyn Request) -> String {
+    format!("{}\n{fingerprint}", request.target())
+}
+
+/// The fingerprint in what is remembered of such an item, if it is of what is asked for now.
+pub(super) fn fingerprint_of<'a>(known: &'a str, request: &dyn Request) -> Option<&'a str> {
+    known.strip_prefix(&*request.target())?.strip_prefix('\n')
+}
+
 impl Shared {
     /// Waits until all that was taken is remembered; what is not is told, and taken again next time.
     pub(super) async fn remembered(&self) -> Result<(), MemoryError> {
@@ -115,13 +127,16 @@ impl JobRun {
     }
 
     /// Remembers an item that was taken, if the job is incremental and there is something to know it by.
-    pub(super) async fn remember(&self, key: &Arc<str>, fingerprint: Option<&str>, owed: bool) {
+    pub(super) async fn remember(&self, wanted: &Wanted, fingerprint: Option<&str>, owed: bool) {
         let (Some((notes, target)), Some(fingerprint)) = (self.memory(), fingerprint) else { return };
+        let (key, request) = (&wanted.key, &*wanted.request);
+        let fingerprint =
+            if wanted.listed { fingerprint.to_owned() } else { with_target(fingerprint, request) };
         // What a secret is part of is not kept.
-        if *self.shared.clean(key) != **key || self.shared.clean(fingerprint) != fingerprint {
+        if *self.shared.clean(key) != **key || self.shared.clean(&fingerprint) != fingerprint {
             return;
         }
-        let known = Known { fingerprint: fingerprint.to_owned(), owed };
+        let known = Known { fingerprint, owed };
         let (job, key) = (self.plan().name.clone(), key.clone());
         notes.groups.add(Remembered { job, target, key, known }).await;
     }

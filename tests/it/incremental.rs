@@ -158,6 +158,34 @@ fn a_server_is_asked_whether_a_page_has_changed() {
     run(&plan, &["1 changed"]);
 }
 
+/// A plain job has one item, whatever it asks for.
+#[test]
+fn what_is_known_of_one_page_or_file_says_nothing_of_another() {
+    let (Some(nginx), Some(sshd)) = (nginx(), sshd()) else { return };
+    let served = sshd.serve();
+    let plan = Plan::new(&format!(
+        "version = 1\nvars = {{ day = \"2\" }}\n{}{}[jobs.page]\nsource = \"site\"\nget = \"days/${{{{ vars.day }}}}\"\n\
+         output = \"page\"\nincremental = true\n[jobs.file]\nsource = \"partner\"\nfor_each = [\"a\"]\n\
+         fetch = \"{}/${{{{ vars.day }}}}/${{{{ item }}}}\"\noutput = \"${{{{ item }}}}\"\nincremental = true\n",
+        http("site", &nginx.url),
+        partner(sshd, &sshd.host, sshd.port),
+        served.remote
+    ));
+    know(&plan, &sshd.known_hosts());
+    let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    for day in ["1", "2"] {
+        nginx.file(&format!("days/{day}"), day);
+        served.file(&format!("{day}/a"), day);
+        for path in [nginx.folder.join("data/days").join(day), served.local.join(day).join("a")] {
+            fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        }
+    }
+    run(&plan, &["2 new"]);
+    run(&plan, &["2 unchanged"]);
+    plan.fanout(&["run", "plan.toml", "--var", "day=1"]).run().exits(0).complains("2 changed");
+    assert_eq!((plan.read("page"), plan.read("a")), ("1".to_owned(), "1".to_owned()));
+}
+
 #[test]
 fn what_can_not_be_told_to_have_changed_is_a_mistake() {
     let plan = Plan::new(

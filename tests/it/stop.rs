@@ -50,6 +50,16 @@ fn a_termination_ends_the_run_and_keeps_what_is_done() {
 }
 
 #[test]
+fn a_signal_says_more_than_a_log_that_cannot_be_written() {
+    let server = slow();
+    let plan = plan(&server, "");
+    let mut running = plan.fanout(&["run", "plan.toml", "--events=/dev/full"]).start();
+    running.until("both requests", || server.asked() == 2 && plan.path("quick.txt").exists());
+    running.signal(Signal::TERM);
+    running.wait().exits(143).complains("the event log /dev/full could not be written").complains("1 done");
+}
+
+#[test]
 fn a_termination_ends_the_command_that_is_asked_for_a_secret() {
     let plan = Plan::new(&format!(
         "version = 1\n[secrets]\ntoken = {{ command = [\"sh\", \"-c\", \"echo $$ > pid; exec sleep 600\"] }}\n{}headers = {{ x-token = \"${{{{ secrets.token }}}}\" }}\n[jobs.it]\nsource = \"web\"\nget = \"it\"\noutput = \"it\"\n",

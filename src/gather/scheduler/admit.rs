@@ -185,7 +185,7 @@ impl Scheduler {
         }
     }
 
-    /// Whether a queue's head is a parent that wants to go on: it has started already, so that it needs room, and
+    /// Whether a queue's head is an attempt that wants to go on: it has started already, so that it needs room, and
     /// waits neither for its source nor for others.
     fn goes_on(&self, id: QueueId) -> bool {
         let head = self.queues[id].items.front().map(|item| self.items[*item].state);

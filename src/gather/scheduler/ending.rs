@@ -69,9 +69,9 @@ pub(crate) enum Verdict {
 impl Scheduler {
     /// An attempt ended.
     pub(crate) fn ended(&mut self, item: ItemId, end: AttemptEnd, brief: Brief) -> Verdict {
-        let was_probe = self.note_end(item, &end);
-        let waits = if self.is_listening() { self.waited(item) } else { Vec::new() };
         let told = self.items[item].is_aside();
+        let was_probe = self.note_end(item, &end, told);
+        let waits = if self.is_listening() { self.waited(item) } else { Vec::new() };
         self.take_back(item);
         let after = match (&end, self.why_asked(item, &end)) {
             (AttemptEnd::Failed(_) | AttemptEnd::Aborted, Some(cause)) => {
@@ -92,9 +92,10 @@ impl Scheduler {
         }
     }
 
-    /// A done attempt proves its source to be up. Returns whether the attempt was the one that tried to connect it.
-    fn note_end(&mut self, item: ItemId, end: &AttemptEnd) -> bool {
-        if matches!(end, AttemptEnd::Done | AttemptEnd::Skipped) {
+    /// A done attempt proves its source to be up, unless it has waited aside since it was there. Returns whether the attempt
+    /// was the one that tried to connect it.
+    fn note_end(&mut self, item: ItemId, end: &AttemptEnd, told: bool) -> bool {
+        if !told && matches!(end, AttemptEnd::Done | AttemptEnd::Skipped) {
             self.source_up(item);
         }
         let gate = self.queues[self.items[item].queue].gate.map(|key| &self.keys[key.0 as usize].gate);
@@ -177,6 +178,7 @@ impl Scheduler {
     /// An attempt waits for something that is no limit: it holds nothing meanwhile, and is told as ended.
     pub(crate) fn set_aside(&mut self, item: ItemId, reason: Reason) {
         let Some(RowState::Running { .. }) = self.items.get(item).map(|row| row.state) else { return };
+        self.source_up(item);
         self.take_back(item);
         self.emit_attempt_ended(item, &AttemptEnd::Done, None, None);
         let since = self.now;

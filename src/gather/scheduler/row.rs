@@ -39,7 +39,7 @@ pub(super) struct Pause {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowState {
-    /// In its queue since then. A parent that wants its slot back is in its queue, too: its attempt began then.
+    /// In its queue since then. An attempt that wants its slot back is in its queue, too: that of a parent began then.
     Queued { since: Time, resuming: bool },
     /// Running since then.
     Running { since: Time },
@@ -84,7 +84,7 @@ pub(crate) struct Action {
 pub(crate) enum What {
     /// Start an attempt, which counts as started since then.
     Start { attempt: u32, lane: u32, at: Time },
-    /// Let a parent go on that waited for its children.
+    /// Let an attempt go on that has its slot again: a parent, or one that was set aside.
     Resume,
     /// Ask the running attempt to stop.
     Ask(Cause),

@@ -1,3 +1,5 @@
+//! What is remembered of items, by whom it is known, and what is forgotten.
+
 use super::*;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -112,4 +114,19 @@ async fn what_was_not_seen_for_longest_is_forgotten_and_to_be_asked_for_is_to_be
     assert_eq!(recall(&memory, "j", "t", &["a", "b"]).await, known(&["", "1"]));
     history.forget_oldest(2).await.unwrap();
     assert_eq!(recall(&memory, "j", "t", &keys).await, known(&["", "1", "", "1"]), "c was seen before b");
+}
+
+#[tokio::test]
+async fn of_a_job_of_which_nothing_is_remembered_nothing_is_kept() {
+    let state = State::new();
+    let memory = state.plan("p").await;
+    remember(&memory, vec![item("j", "t", "a", "1"), item("k", "t", "a", "1")]).await;
+    let mut history = History::open(&state.path()).await.unwrap();
+    history.forget_items("p", Some("j"), None).await.unwrap();
+    history.forget_oldest(MOST).await.unwrap();
+    let left: Vec<String> =
+        sqlx::query_scalar("select job from memories").fetch_all(&mut history.database).await.unwrap();
+    assert_eq!(left, ["k"]);
+    remember(&memory, vec![item("j", "t", "a", "2")]).await;
+    assert_eq!(recall(&memory, "j", "t", &["a"]).await, known(&["2"]));
 }

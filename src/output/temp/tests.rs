@@ -17,6 +17,27 @@ fn a_short_name_stands_in_it_and_a_long_one_is_cut() {
     assert_ne!(long, name(&format!("{}y", "x".repeat(254))), "only the last letter differs");
 }
 
+/// Where the final name is `x`, in a folder that is on a network or is not.
+fn place(folder: &std::path::Path, remote: bool) -> Place {
+    let handle = openat(rustix::fs::CWD, folder, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+    let dir = Arc::new(Dir { handle, remote, whole: None });
+    Place { dir, depth: 0, name: "x".into(), path: folder.join("x") }
+}
+
+#[test]
+fn on_a_network_only_what_the_process_itself_left_is_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::new(b"what", 100_000);
+    let resume = |remote| Temp::resume(place(folder.path(), remote), None, origin).unwrap();
+    let leave = |remote| resume(remote).write_at(&[1; 1000], 0).unwrap();
+    for remote in [true, false] {
+        leave(remote);
+        assert_eq!(resume(remote).missing().unwrap()[0].start, 1000);
+    }
+    // Written as by any process of this machine.
+    assert_eq!(resume(true).missing().unwrap()[0].start, 0);
+}
+
 proptest! {
     #[test]
     fn every_name_gets_a_temporary_one_of_its_own_that_fits(text in "\\PC{1,85}", other in "\\PC{60,85}") {

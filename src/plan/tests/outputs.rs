@@ -135,11 +135,19 @@ get = "${{ jobs.a.json.url }}"
 [jobs.c]
 source = "api"
 get = "${{ jobs.d.json.url }}"
+[jobs.e]
+source = "api"
+get = "x"
+incremental = true
+[jobs.f]
+source = "api"
+get = "${{ jobs.e.json.url }}"
 "#
     )), @r#"
     plan.toml:14: job "b": refers to job "a", whose result goes to its `output` and is not kept
     plan.toml:17: job "c": unknown job "d"
-      (known: a, b)
+      (known: a, b, e, f)
+    plan.toml:24: job "f": refers to job "e", which is `incremental`: what has not changed has no result
     "#);
 }
 

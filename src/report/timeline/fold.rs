@@ -16,6 +16,8 @@ const MOST: u64 = 1 << 53;
 
 /// The stable name under which an item says that nothing changed since last time.
 const UNCHANGED: &str = "unchanged";
+/// The stable name under which the one item of a job that was skipped says so.
+const NEED_FAILED: &str = "need_failed";
 
 impl Timeline {
     /// Takes in one event.
@@ -250,6 +252,7 @@ impl Timeline {
         book(&mut self.source(job).received);
         book(&mut self.job(job).received);
         self.job(job).counts.add(end.state);
+        self.job(job).is_skipped |= end.code.as_deref() == Some(NEED_FAILED);
         if counted {
             self.counts.add(end.state);
             self.source(job).counts.add(end.state);
@@ -347,6 +350,7 @@ impl Timeline {
             takes: Default::default(),
             items: Default::default(),
             dropped: 0,
+            is_skipped: false,
         })
     }
 

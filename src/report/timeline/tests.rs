@@ -71,6 +71,31 @@ fn nested_jobs_leave_nothing_behind_when_details_are_full() {
     assert_eq!((timeline.jobs.len(), timeline.counts.done, timeline.dropped()), (11, 999, 989));
 }
 
+/// Items that were there and left out say nothing of those that could not be found out.
+#[test]
+fn a_job_whose_first_items_were_skipped_may_have_failed_and_one_that_was_skipped_has_not() {
+    let ended = |code: &'static str| {
+        let mut story = Story::new(&[("a", "http", None, true)], &[]);
+        story.queue(0.0, 0, 0, Some("x")).tell(
+            0.0,
+            EventKind::ItemEnded {
+                job: 0,
+                item: 0,
+                state: State::Skipped,
+                why: None,
+                code: Some(code.into()),
+                waits: Vec::new(),
+                brought: Brought::default(),
+            },
+        );
+        let why = Some("why".to_owned());
+        story.tell(0.0, EventKind::JobEnded { job: 0, counts: Default::default(), why });
+        Timeline::of(&story.finish(0.0, 1)).jobs[&0].failure().map(str::to_owned)
+    };
+    assert_eq!(ended("unchanged").as_deref(), Some("why"));
+    assert_eq!(ended("need_failed"), None);
+}
+
 #[test]
 fn lost_items_are_grouped_by_reason_without_their_key() {
     let timeline = Timeline::of(&forty());

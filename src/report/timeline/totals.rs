@@ -172,12 +172,15 @@ pub struct Job {
     pub items: BTreeMap<ItemNumber, Item>,
     /// How many items have their outcome and are no longer in `items`.
     pub dropped: u64,
+    /// What it needs did not get done: its one item says so.
+    pub(super) is_skipped: bool,
 }
 
 impl Job {
-    /// Why it failed as a whole, if it did: its items could not be found out. One that was skipped has an item that says so.
+    /// Why it failed as a whole, if it did: its items could not be found out, or not all of them. One that was skipped has an
+    /// item that says so.
     pub fn failure(&self) -> Option<&str> {
-        self.why.as_deref().filter(|_| self.counts.skipped == 0)
+        self.why.as_deref().filter(|_| !self.is_skipped)
     }
 
     /// How an item of it is called: `JOB[KEY]`, `JOB` for a plain job, `JOB: page N` for the pages of its listing.

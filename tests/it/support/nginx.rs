@@ -24,7 +24,7 @@ pub(crate) struct Nginx {
     /// What was asked of it.
     pub(crate) log: Log,
     /// The server's folder, as seen from here.
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// The process, if it was started here.
     pub(crate) process: Option<Process>,
 }

@@ -4,7 +4,7 @@ use super::super::{AttemptEnd, ItemId, Settings, Verdict, What};
 use super::case::ms;
 use super::hand::{Hand, retries, settings};
 use crate::gather::event::{EventKind, Reason, Wait};
-use crate::gather::limit::Needs;
+use crate::gather::limit::{Limit, Needs};
 use crate::gather::outcome::{Advice, State};
 use std::time::Duration;
 
@@ -89,6 +89,23 @@ fn what_fails_while_it_is_set_aside_is_told_once() {
         hand.at(8);
         assert_eq!(hand.started(job).len(), 1 + usize::from(again));
     }
+}
+
+#[test]
+fn it_says_that_its_source_is_up_when_it_is_set_aside_and_not_when_it_ends() {
+    let mut hand = Hand::new(9);
+    let source = hand.limit(Limit::new("source:a").gate(retries(3, 10)));
+    let job = hand.job(Settings { retries: retries(3, 10), ..settings() });
+    let items = hand.submit_many(job, &Needs::none().source(source), 3);
+    let up = |kind: &EventKind| matches!(kind, EventKind::SourceUp { .. });
+    assert_eq!(hand.started(job), items[..1], "one connects for all");
+    set_aside(&mut hand, items[0]);
+    assert_eq!((hand.saw(up), hand.started(job)), (1, items[1..].to_vec()));
+    hand.end(items[1], AttemptEnd::Failed(Advice::SOURCE_AGAIN));
+    hand.done(items[0]);
+    assert_eq!(hand.saw(up), 1, "it has not been there since the link was lost");
+    hand.done(items[2]);
+    assert_eq!(hand.saw(up), 2);
 }
 
 #[test]
