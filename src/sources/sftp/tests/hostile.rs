@@ -162,6 +162,7 @@ pub(super) const LSTAT: u8 = 7;
 pub(super) const FSTAT: u8 = 8;
 pub(super) const OPENDIR: u8 = 11;
 pub(super) const READDIR: u8 = 12;
+pub(super) const REMOVE: u8 = 13;
 pub(super) const REALPATH: u8 = 16;
 pub(super) const STAT: u8 = 17;
 
