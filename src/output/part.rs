@@ -82,11 +82,15 @@ impl Part {
         }
     }
 
-    /// Says where its bytes come from, so that another attempt or run can go on with those that came; nothing if it is on
-    /// the disk already. They are then to be written with `write_at`, each once or more often. Not blocking.
-    pub fn resumes(&mut self, origin: Origin) {
-        if let Stage::Late(late, _) = &mut self.shared.write().stage {
-            late.origin = Some(origin);
+    /// Says where its bytes come from, so that another attempt or run can go on with those that came; false if it is on
+    /// the disk already, and nobody can. They are then to be written with `write_at`, each once or more often. Not blocking.
+    pub fn resumes(&mut self, origin: Origin) -> bool {
+        match &mut self.shared.write().stage {
+            Stage::Late(late, _) => {
+                late.origin = Some(origin);
+                true
+            }
+            _ => false,
         }
     }
 

@@ -23,7 +23,7 @@ fn content(range: Range<u64>) -> Vec<u8> {
 
 fn part(folder: &Arc<Folder>, what: &str, size: u64, mode: Option<u32>) -> Part {
     let mut part = folder.late_part("x", mode);
-    part.resumes(Origin::new(what.as_bytes(), size));
+    assert!(part.resumes(Origin::new(what.as_bytes(), size)));
     part
 }
 

@@ -65,7 +65,7 @@ fn byte(at: u64) -> u8 {
 
 fn resumed(folder: &Arc<Folder>) -> Part {
     let mut part = folder.late_part("large", None);
-    part.resumes(Origin::new(b"the same", 8 * MIB as u64));
+    assert!(part.resumes(Origin::new(b"the same", 8 * MIB as u64)));
     part
 }
 

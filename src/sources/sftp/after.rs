@@ -7,6 +7,7 @@ use super::error::{Fault, shown};
 use super::pool::Lease;
 use super::session::Held;
 use crate::expr::{Problem, Scope, Table, Template};
+use crate::gather::Context;
 use crate::sources::{Entry, Problems, SourceError};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -74,6 +75,8 @@ impl After {
 pub(super) struct Old<'a> {
     /// The connection.
     pub(super) lease: &'a Lease,
+    /// The attempt.
+    pub(super) context: &'a Context,
     /// The server, for errors.
     pub(super) target: &'a str,
     /// The path's exact bytes.
@@ -94,7 +97,9 @@ impl Old<'_> {
             None => None,
         };
         match (here, there) {
-            (None, there) if leaving.asked.load(Relaxed) && (to.is_none() || self.is_it(there)) => Ok(()),
+            (None, there) if leaving.asked.load(Relaxed) && (to.is_none() || self.is_it_moved(there)) => {
+                Ok(())
+            }
             (None, _) => Err(self.refused(what, "it is gone")),
             (Some(here), _) if !self.is_still(here).await? => {
                 Err(self.refused(what, "it is not the one that was fetched: it has changed since"))
@@ -111,11 +116,11 @@ impl Old<'_> {
     }
 
     /// What lies at a path itself, if there is anything. Asked for at once.
-    fn look(&self, path: &[u8]) -> impl Future<Output = Result<Option<Attrs>, Fault>> + use<> {
-        let answer = self.lease.ask(Request::Lstat(path), Held::default());
+    fn look(&self, path: &[u8]) -> impl Future<Output = Result<Option<Attrs>, Fault>> {
+        let answer = self.answer(Request::Lstat(path));
         async {
             match answer.await {
-                Ok((Reply::Attrs(attrs), _)) => Ok(Some(attrs)),
+                Ok(Reply::Attrs(attrs)) => Ok(Some(attrs)),
                 Ok(_) => Err(Fault::Protocol("an answer that is no attributes")),
                 Err(fault) if fault.is_missing() => Ok(None),
                 Err(fault) => Err(fault),
@@ -128,8 +133,8 @@ impl Old<'_> {
         if entry::kind(&here, None) != Kind::Symlink {
             return Ok(self.is_it(Some(here)));
         }
-        match self.lease.ask(Request::Stat(self.path), Held::default()).await {
-            Ok((Reply::Attrs(attrs), _)) => Ok(self.is_it(Some(attrs))),
+        match self.answer(Request::Stat(self.path)).await {
+            Ok(Reply::Attrs(attrs)) => Ok(self.is_it(Some(attrs))),
             Err(Fault::Lost(lost)) => Err(lost.error(self.target)),
             _ => Ok(false),
         }
@@ -138,6 +143,17 @@ impl Old<'_> {
     fn is_it(&self, attrs: Option<Attrs>) -> bool {
         let fingerprint = attrs.and_then(|attrs| entry::fingerprint(&attrs));
         fingerprint.is_some() && fingerprint.as_deref() == self.fingerprint
+    }
+
+    /// Whether what lies where it was to go, and where nothing lay before, is it. A symlink may lead to nothing from there.
+    fn is_it_moved(&self, there: Option<Attrs>) -> bool {
+        self.is_it(there) || there.is_some_and(|attrs| entry::kind(&attrs, None) == Kind::Symlink)
+    }
+
+    /// Asks at once, and waits for the answer as long as the line moves.
+    fn answer(&self, request: Request<'_>) -> impl Future<Output = Result<Reply, Fault>> {
+        let answer = self.lease.ask(request, Held::default());
+        async { self.lease.wait(self.context, answer).await.map(|(reply, _)| reply) }
     }
 
     async fn ask(&self, to: Option<&[u8]>) -> Result<(), Fault> {
@@ -157,14 +173,13 @@ impl Old<'_> {
     async fn make_folders(&self, path: &[u8]) {
         let ends = path.iter().enumerate().filter(|(at, byte)| *at > 0 && **byte == b'/').map(|(at, _)| at);
         // One that is there is refused, which is as good, and so is one that another file needs just now.
-        let asked: Vec<_> =
-            ends.map(|end| self.lease.ask(Request::Mkdir(&path[..end]), Held::default())).collect();
+        let asked: Vec<_> = ends.map(|end| self.answer(Request::Mkdir(&path[..end]))).collect();
         futures_util::future::join_all(asked).await;
     }
 
     async fn done(&self, request: Request<'_>) -> Result<(), Fault> {
-        match self.lease.ask(request, Held::default()).await? {
-            (Reply::Status { code: 0, .. }, _) => Ok(()),
+        match self.answer(request).await? {
+            Reply::Status { code: 0, .. } => Ok(()),
             _ => Err(Fault::Protocol("an answer that is no status")),
         }
     }

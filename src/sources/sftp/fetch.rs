@@ -82,7 +82,8 @@ impl File<'_> {
                 store.forget();
             }
             let error = self.error(what, failed);
-            let advice = error.advice.further(store.got_further());
+            let further = store.got_further().is_some_and(|origin| self.same.goes_on(origin));
+            let advice = error.advice.further(further);
             error.advice(advice)
         })
     }

@@ -23,6 +23,8 @@ const FIRST: usize = 2;
 const MOST: usize = 32;
 /// Bytes of names that are taken at once: all of a usual reply. A hundred thousand bytes of the shortest ones would be megabytes.
 const BITE: usize = 32 * 1024;
+/// Bytes of the paths of the names that are taken at once: in a folder that lies deep they are much longer than names.
+const BITE_PATHS: usize = 128 * 1024;
 /// Names of one folder after which a lost link is not mended any more: a folder has to end.
 const MOST_SEEN: usize = if cfg!(test) { 50_000 } else { 5_000_000 };
 /// Names that a folder may tell a second time since it was opened, beside those that were told before it was opened again.
@@ -99,7 +101,7 @@ impl Folder {
             self.open = Some(open.map_err(Reason::Fault)?);
         }
         let Some(open) = &mut self.open else { return Ok(true) };
-        let is_end = match open.next(self.depth, context).await {
+        let is_end = match open.next(self.depth, self.unread.path.len(), context).await {
             Ok(names) if names.is_empty() => true,
             Ok(names) => {
                 self.depth = MOST;
@@ -150,8 +152,8 @@ impl Open {
         }
     }
 
-    /// The next names of the oldest reply, with `depth` requests in flight.
-    async fn next(&mut self, depth: usize, context: &Context) -> Result<Vec<Name>, Fault> {
+    /// The next names of the oldest reply, with `depth` requests in flight, of a folder whose path is so long.
+    async fn next(&mut self, depth: usize, path: usize, context: &Context) -> Result<Vec<Name>, Fault> {
         self.ask(depth);
         if self.rest.0.len() == 0
             && let Some(answer) = self.flight.front_mut()
@@ -163,7 +165,7 @@ impl Open {
                 _ => return Err(Fault::Protocol("an answer that is no names")),
             };
         }
-        Ok(self.bite())
+        Ok(self.bite(BITE_PATHS / (path + 1)))
     }
 
     /// Asks ahead as far as there is room. One reply needs none: whatever others keep, each folder goes on.
@@ -178,11 +180,13 @@ impl Open {
         }
     }
 
-    fn bite(&mut self) -> Vec<Name> {
+    /// Some of the names that came: one at least, `most` at most.
+    fn bite(&mut self, most: usize) -> Vec<Name> {
         let (rest, room) = &mut self.rest;
         let before = rest.len();
         let mut names = Vec::new();
         while before - rest.len() < BITE
+            && names.len() < most.max(1)
             && let Some(name) = rest.next()
         {
             names.push(name);

@@ -31,6 +31,8 @@ const PAGE_BYTES: usize = 1 << 20;
 const FOLDERS: usize = 8;
 /// Folders that are known and not yet read.
 const MOST_FOLDERS: usize = 1_000_000;
+/// Bytes of their paths.
+const MOST_PENDING: usize = if cfg!(test) { 4 << 20 } else { 256 << 20 };
 
 /// What of all that matches a job takes.
 pub(super) struct Choice {
@@ -51,6 +53,8 @@ pub(super) struct Walk {
     choice: Choice,
     started: bool,
     pending: Vec<Unread>,
+    /// Bytes of the paths of those.
+    pending_bytes: usize,
     reading: VecDeque<Folder>,
     links: VecDeque<Link>,
     followed: usize,
@@ -70,13 +74,14 @@ impl Walk {
     pub(super) fn new(pool: Arc<Pool>, wanted: Wanted, choice: Choice) -> Walk {
         let (pending, reading, links) = (Vec::new(), VecDeque::new(), VecDeque::new());
         let (ready, skipped, not_ready) = (VecDeque::new(), LeftOut::default(), LeftOut::default());
-        let (started, followed, found, bytes) = (false, 0, 0, 0);
+        let (started, followed, found, bytes, pending_bytes) = (false, 0, 0, 0, 0);
         Walk {
             pool,
             wanted,
             choice,
             started,
             pending,
+            pending_bytes,
             reading,
             links,
             followed,
@@ -155,7 +160,7 @@ impl Walk {
                 Some(_) => Some(Real::of(&self.pool, context, &path).await?),
                 None => None,
             };
-            self.pending.push(Unread { path, below: Vec::new(), progress, real });
+            self.put_off(Unread { path, below: Vec::new(), progress, real });
         }
         Ok(())
     }
@@ -165,6 +170,7 @@ impl Walk {
         while self.reading.len() < FOLDERS
             && let Some(unread) = self.pending.pop()
         {
+            self.pending_bytes -= unread.path.len();
             self.reading.push_back(Folder::new(unread));
         }
         let pool = &self.pool;
@@ -190,7 +196,16 @@ impl Walk {
         if self.pending.len() > MOST_FOLDERS {
             return Err(self.too_many(MOST_FOLDERS, "folders"));
         }
+        if self.pending_bytes > MOST_PENDING {
+            return Err(self.too_many(MOST_PENDING, "bytes of paths of folders that are to be read"));
+        }
         failed
+    }
+
+    /// A folder is to be read later.
+    fn put_off(&mut self, folder: Unread) {
+        self.pending_bytes += folder.path.len();
+        self.pending.push(folder);
     }
 
     fn too_many(&self, most: usize, of_what: &str) -> SourceError {

@@ -14,7 +14,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
-use tokio::sync::{Notify, OnceCell, Semaphore};
+use tokio::sync::{Notify, OnceCell, Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -257,6 +257,17 @@ impl State {
     }
 }
 
+/// Opens a connection, and waits until the server speaks SFTP over it: one that bears no more sessions may well say so in other
+/// words, which is no reason to do without those there are.
+async fn open_beside(target: &Target, credentials: Arc<Credentials>) -> Result<Connection, SourceError> {
+    let (speaks, heard) = oneshot::channel();
+    let up: Up = Box::new(move || speaks.send(()).unwrap_or_default());
+    let connection = Connection::open(target, credentials, Some(up)).await?;
+    // It is dropped without a word when the session is lost.
+    let lost = heard.await.err().and_then(|_| connection.session.lost());
+    lost.map_or(Ok(connection), |lost| Err(lost.error(&target.name)))
+}
+
 /// Opens another connection beside those there are. A server that doesn't want it keeps those it has.
 async fn grow(pool: Weak<Pool>) {
     let Some((target, credentials)) =
@@ -264,7 +275,7 @@ async fn grow(pool: Weak<Pool>) {
     else {
         return;
     };
-    let opened = Connection::open(&target, credentials, None).await;
+    let opened = open_beside(&target, credentials).await;
     let Some(pool) = pool.upgrade() else { return };
     match opened {
         Ok(connection) => {

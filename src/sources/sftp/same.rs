@@ -3,9 +3,10 @@
 
 use super::codec::Attrs;
 use super::fetch::Failed;
+use crate::output::Origin;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What a job makes of files that grow while they are read.
 #[derive(Deserialize, JsonSchema, Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,12 +24,14 @@ pub(super) enum Growing {
 pub(super) struct Same {
     growing: Growing,
     first: OnceLock<Attrs>,
+    /// Where what the last attempt left comes from.
+    left: Mutex<Option<Origin>>,
 }
 
 impl Same {
     /// Nothing is known yet of the file.
     pub(super) fn new(growing: Growing) -> Same {
-        Same { growing, first: OnceLock::new() }
+        Same { growing, ..Same::default() }
     }
 
     /// Whether the file may grow.
@@ -40,6 +43,13 @@ impl Same {
     pub(super) fn snapshot(&self, now: Attrs) -> Attrs {
         let first = || *self.first.get_or_init(|| now);
         if self.grows() && self.check(first(), now).is_ok() { first() } else { now }
+    }
+
+    /// Whether what an attempt leaves is more of what the one before it left. Of a file that is another one each time no attempt
+    /// gets further, and they would have no end.
+    pub(super) fn goes_on(&self, origin: Origin) -> bool {
+        let before = self.left.lock().unwrap_or_else(PoisonError::into_inner).replace(origin);
+        before.is_none_or(|before| before == origin)
     }
 
     /// Of a file of which the parts were read at different times: it has to be the same after as before, or to have grown

@@ -272,12 +272,12 @@ impl Shared {
             if let Ok((Reply::Extended(body), _)) = answer.await
                 && let Some(limits) = Limits::decode(&body)
             {
-                shared.keep_to(limits);
+                shared.keep_to(limits).await;
             }
         });
     }
 
-    fn keep_to(&self, limits: Limits) {
+    async fn keep_to(&self, limits: Limits) {
         let read_len = if limits.read_len == 0 { READ_LEN.into() } else { limits.read_len };
         self.read_len.store(read_len.min(MOST_READ_LEN.into()), Relaxed);
         let wanted = match limits.open_handles {
@@ -285,7 +285,9 @@ impl Shared {
             most => (most / 2).clamp(1, MOST_HANDLES as u64) as usize,
         };
         self.handles.add_permits(wanted.saturating_sub(HANDLES));
-        self.handles.forget_permits(HANDLES.saturating_sub(wanted));
+        // Of those that are taken by now none is given again.
+        let beyond = self.handles.acquire_many(HANDLES.saturating_sub(wanted) as u32).await;
+        beyond.into_iter().for_each(|slots| slots.forget());
     }
 
     /// Hands a reply to who asked. A reply that nobody asked for is dropped.
@@ -369,7 +371,7 @@ async fn pump_in(shared: Arc<Shared>, mut channel: ChannelReadHalf, patience: Du
             }
             Some(ChannelMsg::ExtendedData { data, .. }) => shared.note(&data),
             Some(ChannelMsg::Failure) => break Lost::NoSftp("the server refused the sftp subsystem".into()),
-            Some(ChannelMsg::Close) | None => break shared.closed(),
+            Some(ChannelMsg::Eof | ChannelMsg::Close) | None => break shared.closed(),
             Some(_) => {}
         }
     };

@@ -290,7 +290,7 @@ impl Request for Get {
             let Some(leaving) = &self.leaving else { return Ok(()) };
             let lease = self.pool.lease(context).await?;
             let target = &self.pool.target.name;
-            Old { lease: &lease, target, path: &self.path, fingerprint }.leave(leaving).await
+            Old { lease: &lease, context, target, path: &self.path, fingerprint }.leave(leaving).await
         })
     }
 

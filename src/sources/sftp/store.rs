@@ -32,14 +32,17 @@ pub(super) struct Store<'a> {
     sink: Mutex<&'a mut Sink>,
     /// How many bytes there will be.
     size: AtomicU64,
-    /// Bytes that another attempt need not fetch again.
-    kept: AtomicU64,
+    /// Where what is written comes from, if another attempt can go on with it.
+    left: Mutex<Option<Origin>>,
+    /// Bytes that are written.
+    written: AtomicU64,
 }
 
 impl<'a> Store<'a> {
     /// Nothing is known yet of what will come.
     pub(super) fn new(sink: &'a mut Sink) -> Store<'a> {
-        Store { sink: Mutex::new(sink), size: AtomicU64::new(u64::MAX), kept: AtomicU64::new(0) }
+        let (left, written) = (Mutex::new(None), AtomicU64::new(0));
+        Store { sink: Mutex::new(sink), size: AtomicU64::new(u64::MAX), left, written }
     }
 
     /// Says how many bytes will come, and where they come from, if that can be told: for a sink that can't take as many, and
@@ -48,7 +51,7 @@ impl<'a> Store<'a> {
         self.size.store(size, Relaxed);
         match &mut **self.sink() {
             Sink::File { part, .. } if size > SMALL => {
-                origin.into_iter().for_each(|origin| part.resumes(origin));
+                *self.left() = origin.filter(|origin| part.resumes(*origin));
                 Ok(())
             }
             Sink::Keep { limit, .. } if size > *limit => {
@@ -75,15 +78,15 @@ impl<'a> Store<'a> {
 
     /// Nobody is to go on with what came.
     pub(super) fn forget(&self) {
-        self.kept.store(0, Relaxed);
+        *self.left() = None;
         if let Sink::File { part, .. } = &**self.sink() {
             part.forget();
         }
     }
 
-    /// Whether enough was written that another attempt need not fetch.
-    pub(super) fn got_further(&self) -> bool {
-        self.kept.load(Relaxed) >= FURTHER
+    /// Where it comes from, if enough was written that another attempt need not fetch.
+    pub(super) fn got_further(&self) -> Option<Origin> {
+        self.left().filter(|_| self.written.load(Relaxed) >= FURTHER)
     }
 
     /// Writes what arrived.
@@ -110,7 +113,7 @@ impl<'a> Store<'a> {
         let len: usize = chunks.iter().map(|chunk| chunk.data.len).sum();
         // Short enough (a batch) to need no look at the cancel flag.
         context.blocking(move |_| chunks.iter().try_for_each(write)).await.map_err(failed)?;
-        self.kept.fetch_add(len as u64, Relaxed);
+        self.written.fetch_add(len as u64, Relaxed);
         Ok(())
     }
 
@@ -128,6 +131,10 @@ impl<'a> Store<'a> {
             start == chunk.offset
         });
         is_in_order && end == self.size.load(Relaxed) && end <= SMALL
+    }
+
+    fn left(&self) -> MutexGuard<'_, Option<Origin>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sink(&self) -> MutexGuard<'_, &'a mut Sink> {

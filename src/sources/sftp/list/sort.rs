@@ -84,7 +84,7 @@ impl Walk {
         }
         // What a symlink led to is known to be a folder only now.
         if !self.choice.excluded.has(&folder.below, true) {
-            self.pending.push(folder);
+            self.put_off(folder);
         }
     }
 

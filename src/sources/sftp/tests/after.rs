@@ -1,13 +1,19 @@
 //! What is done with files at the server once they are safe here.
 
 use super::super::after::{After, Leaving, Old};
+use super::super::codec::Request;
 use super::super::entry;
+use super::hostile::{Asked, Hostile, LSTAT, REMOVE, STAT};
 use super::sshd::Sshd;
 use super::*;
-use crate::expr::{Globals, Scope, Table};
+use crate::expr::Table;
+use crate::gather::{Gather, Item, State, Timeouts};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use tokio::sync::Notify;
 
 fn after(toml: &str) -> Result<After, Vec<String>> {
     let mut problems = Vec::new();
@@ -42,11 +48,12 @@ impl Fetched {
     }
 
     async fn leave(&self, leaving: &Leaving) -> Result<(), String> {
-        let lease = self.pool.lease(&Context::detached()).await.unwrap();
+        let context = Context::detached();
+        let lease = self.pool.lease(&context).await.unwrap();
         let target = &self.pool.target.name;
         let (path, fingerprint) = (self.path.as_bytes(), self.fingerprint.as_deref());
-        let left = Old { lease: &lease, target, path, fingerprint }.leave(leaving).await;
-        left.map_err(|error| error.message)
+        let old = Old { lease: &lease, context: &context, target, path, fingerprint };
+        old.leave(leaving).await.map_err(|error| error.message)
     }
 }
 
@@ -132,6 +139,92 @@ async fn a_symlink_leaves_itself() {
     fs::write(sshd.data("a"), "ab").unwrap();
     assert!(file.leave(&leaving(&sshd, "link", None, DELETE)).await.is_err());
     assert!(fs::symlink_metadata(sshd.data("link")).is_ok());
+    // It leads nowhere from where it is moved to, which is no reason to tell that it is gone.
+    fs::remove_file(sshd.data("link")).unwrap();
+    symlink("a", sshd.data("link")).unwrap();
+    let file = Fetched::new(&sshd, &pool, "link").await;
+    let leaving = leaving(&sshd, "link", None, MOVE);
+    file.leave(&leaving).await.unwrap();
+    file.leave(&leaving).await.unwrap();
+    assert_eq!(fs::read_link(sshd.data("done/deep/link")).unwrap(), Path::new("a"));
+}
+
+/// That `/file` is to be deleted.
+fn deleting() -> Leaving {
+    after(DELETE).unwrap().of(b"/file", &Scope::new(Arc::new(Globals::default())), None).unwrap()
+}
+
+#[tokio::test]
+async fn what_nothing_tells_to_be_the_one_that_was_fetched_stays() {
+    let removed = Arc::new(AtomicUsize::new(0));
+    let count = removed.clone();
+    let server = Hostile::start(move |asked| match asked.kind {
+        // Its permissions alone, now as when it was fetched.
+        LSTAT => asked.packet(105, &[4, 0o100_644].map(u32::to_be_bytes).concat()),
+        REMOVE => {
+            count.fetch_add(1, SeqCst);
+            asked.status(0)
+        }
+        _ => asked.good(b""),
+    });
+    let server = server.await;
+    let pool = server.pool();
+    let file = Fetched { pool, path: "/file".to_owned(), fingerprint: None };
+    let why = file.leave(&deleting()).await.unwrap_err();
+    assert!(why.ends_with("it has changed since"), "{why}");
+    assert_eq!(removed.load(SeqCst), 0);
+}
+
+/// How an attempt ends that deletes a file, on a line that may be silent for two seconds. The server tells that it is deleted
+/// when it has answered to so many other questions, which are asked one after the other from then on.
+async fn deletes(questions: Option<usize>) -> State {
+    let (asked_to, late, answered) = (Arc::new(Notify::new()), Mutex::new(Vec::new()), AtomicUsize::new(0));
+    let told = asked_to.clone();
+    let behave = move |asked: &Asked| match asked.kind {
+        LSTAT => asked.attrs(4, 7),
+        REMOVE => {
+            *late.lock().unwrap() = asked.status(0);
+            told.notify_one();
+            Vec::new()
+        }
+        STAT if Some(answered.fetch_add(1, SeqCst)) == questions => {
+            [asked.good(b""), std::mem::take(&mut *late.lock().unwrap())].concat()
+        }
+        _ => asked.good(b""),
+    };
+    let server = Hostile::start(behave).await;
+    let pool = server.pool();
+    let lease = pool.lease(&Context::detached()).await.unwrap();
+    let call = move |context: Context| {
+        let (pool, leaving) = (pool.clone(), deleting());
+        async move {
+            let lease = pool.lease(&context).await.unwrap();
+            let (target, fingerprint) = (&pool.target.name, Some("4 bytes at 7"));
+            Old { lease: &lease, context: &context, target, path: b"/file", fingerprint }
+                .leave(&leaving)
+                .await
+        }
+    };
+    let timeouts = Timeouts { idle: Some(Duration::from_secs(2)), ..Timeouts::default() };
+    let gather = Gather::over([Item::new(call)]).timeouts(timeouts).run();
+    let others = async {
+        asked_to.notified().await;
+        while questions.is_some() {
+            let _ = lease.ask(Request::Stat(b"/"), Default::default()).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        report = gather => report.items[0].outcome.state(),
+        () = others => unreachable!(),
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up_and_a_line_that_lives_is_waited_for() {
+    let (never, late) = tokio::join!(deletes(None), deletes(Some(40)));
+    assert_eq!((never, late), (State::TimedOut, State::Done));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -148,6 +148,36 @@ async fn packets_that_are_too_large_end_the_connection_and_the_next_use_has_a_ne
 }
 
 #[tokio::test]
+async fn no_more_files_are_open_than_half_of_what_a_server_bears_once_it_said_so() {
+    for (bears, most) in [(20, 10), (1, 1), (400, 200), (10_000, 512)] {
+        let server = Hostile::start(move |asked| match asked.kind {
+            INIT => {
+                let body = [&3u32.to_be_bytes()[..], &string(b"limits@openssh.com"), &string(b"1")].concat();
+                [&(body.len() as u32 + 1).to_be_bytes()[..], &[2], &body].concat()
+            }
+            EXTENDED => asked.packet(201, &[262_144u64, 50_000, 0, bears].map(u64::to_be_bytes).concat()),
+            _ => asked.good(b"fine"),
+        });
+        let server = server.await;
+        let (pool, context) = (server.pool(), Context::detached());
+        let lease = pool.lease(&context).await.unwrap();
+        // All that there are before it is known.
+        let mut taken = Vec::new();
+        while lease.handles().available_permits() > 0 {
+            taken.push(lease.slot(&context).await);
+        }
+        while lease.read_len() != 50_000 {
+            let _ = lease.ask(Request::Stat(b"/"), Default::default()).await;
+        }
+        drop(taken);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(lease.handles().available_permits(), most, "of {bears}");
+    }
+}
+
+#[tokio::test]
 async fn what_nobody_asked_for_keeps_nobody_alive() {
     let server = Hostile::start(|asked| match asked.kind {
         READ => {

@@ -69,6 +69,15 @@ impl Hostile {
         self.reach("right").pool()
     }
 
+    /// A pool whose two connections are there.
+    pub(super) async fn pool_of_two(&self) -> Arc<Pool> {
+        let pool = Reach { connections: 2, ..self.reach("right") }.pool();
+        let lease = pool.lease(&Context::detached()).await.unwrap();
+        let place = lease.others().next().unwrap();
+        assert!(lease.another(place).await.is_some());
+        pool
+    }
+
     pub(super) fn reach(&self, password: &str) -> Reach {
         reach(self.port, &self.fingerprint, password)
     }
@@ -149,7 +158,9 @@ async fn serve(channel: Channel<Msg>, connection: usize, behave: Behavior) -> st
             connection,
         };
         let answer = behave(&asked);
-        if !answer.is_empty() {
+        if answer == LAST_WORDS {
+            stream.shutdown().await?;
+        } else if !answer.is_empty() {
             stream.write_all(&answer).await?;
         }
     }
@@ -162,8 +173,10 @@ pub(super) const LSTAT: u8 = 7;
 pub(super) const FSTAT: u8 = 8;
 pub(super) const OPENDIR: u8 = 11;
 pub(super) const READDIR: u8 = 12;
+pub(super) const REMOVE: u8 = 13;
 pub(super) const REALPATH: u8 = 16;
 pub(super) const STAT: u8 = 17;
+pub(super) const EXTENDED: u8 = 200;
 
 impl Asked {
     /// A READ's offset and length.
@@ -231,6 +244,9 @@ impl Asked {
         }
     }
 }
+
+/// For an answer: says that nothing follows on the channel, which stays open.
+pub(super) const LAST_WORDS: &[u8] = b"nothing follows";
 
 /// What is no SFTP: whoever reads it is lost.
 pub(super) fn nonsense() -> Vec<u8> {

@@ -143,12 +143,53 @@ async fn of_a_file_that_broke_its_word_nothing_is_left() {
 async fn of_a_small_file_nothing_is_left() {
     let server = Hostile::start(|asked| match asked.kind {
         READ if asked.range().0 > 0 => nonsense(),
-        READ => asked.data(&[7; 1000]),
+        READ => asked.data(&[7; 20_000]),
         _ => asked.good(&[7; 60_000]),
     });
     let into = Into::new();
-    assert!(into.get(&server.await.pool(), Some(60_000)).await.is_err());
-    assert!(!into.has_leftover());
+    let error = into.get(&server.await.pool(), Some(60_000)).await.unwrap_err();
+    assert!(error.advice.again && !error.advice.further && !into.has_leftover(), "{error}");
+}
+
+/// A server that breaks off each connection after some of a file, of which it says this.
+async fn breaks_off(fstat: impl Fn(&Asked) -> Vec<u8> + Send + Sync + 'static) -> Hostile {
+    Hostile::start(move |asked| match asked.kind {
+        READ if asked.range().0 > 500_000 => nonsense(),
+        FSTAT => fstat(asked),
+        _ => asked.good(&content(SIZE)),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn who_can_not_go_on_with_what_came_got_no_further_and_is_not_tried_for_ever() {
+    // Size and permissions: no time that tells whether it is still the same.
+    let untimed = |asked: &Asked| {
+        let fields = [&5u32.to_be_bytes()[..], &(SIZE as u64).to_be_bytes(), &0o100_644u32.to_be_bytes()];
+        asked.packet(105, &fields.concat())
+    };
+    let into = Into::new();
+    let error = into.get(&breaks_off(untimed).await.pool(), Some(SIZE as u64)).await.unwrap_err();
+    assert!(error.advice.again && !error.advice.further && !into.has_leftover(), "{error}");
+    // A part that is on the disk from its beginning, as those of joined outputs are.
+    let server = breaks_off(|asked| asked.good(&content(SIZE))).await;
+    let mut sink = Sink::File { part: into.1.part("file", None).unwrap(), format: String::new() };
+    let error = fetch(&server.pool(), b"/file", Some(SIZE as u64), &mut sink).await.unwrap_err();
+    assert!(error.advice.again && !error.advice.further, "{error}");
+}
+
+#[tokio::test]
+async fn of_a_file_that_is_another_each_time_no_attempt_gets_further_than_the_first() {
+    let server = breaks_off(|asked| asked.attrs(SIZE as u64, 7 + asked.connection as u32 / 2)).await;
+    let (pool, into, same) = (server.pool(), Into::new(), Same::default());
+    let mut further = Vec::new();
+    for _ in 0..4 {
+        let mut sink = Sink::File { part: into.1.late_part("file", None), format: String::new() };
+        let error = fetch_as(&pool, b"/file", Some(SIZE as u64), &same, &mut sink).await.unwrap_err();
+        further.push(error.advice.further);
+    }
+    // It is another one over the third connection, and that one still over the fourth: of which nothing new came.
+    assert_eq!(further, [true, false, false, false]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,13 +255,7 @@ async fn answered_by(
     let whole: Vec<u8> = (0..17_000_000u32).flat_map(u32::to_be_bytes).collect();
     let bytes = whole.clone();
     let server = Hostile::start(move |asked| answer(asked).unwrap_or_else(|| asked.good(&bytes))).await;
-    let mut reach = server.reach("right");
-    reach.connections = 2;
-    let pool = reach.pool();
-    let lease = pool.lease(&Context::detached()).await.unwrap();
-    let place = lease.others().next().unwrap();
-    assert!(lease.another(place).await.is_some());
-    drop(lease);
+    let pool = server.pool_of_two().await;
     (server, pool, whole)
 }
 

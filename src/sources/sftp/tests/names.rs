@@ -88,7 +88,7 @@ async fn names_hold_no_more_room_than_they_take() {
 /// Where the server of a test's own is, for the test in a process of its own.
 const SERVER: &str = "FANOUT_TEST_FULL_SERVER";
 /// What a listing may take beside what is taken once logged in.
-const MOST_MEMORY: usize = 96 << 20;
+const MOST_MEMORY: usize = 72 << 20;
 
 /// The most memory that this process ever had.
 fn peak() -> usize {
@@ -143,6 +143,34 @@ async fn an_answer_that_is_longer_than_it_can_be_is_dropped_at_once() {
         assert_eq!((error.code, error.advice), ("protocol", Advice::NEVER));
         assert!(error.message.ends_with("an answer that is too long"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn of_a_folder_that_lies_deep_few_names_are_taken_at_once() {
+    let (server, _) = full().await;
+    let (pool, context) = (server.pool(), Context::detached());
+    // Folders of very many short names below a path of 4,000 bytes.
+    let path = format!("/{}/in/", "x".repeat(4000));
+    let mut walk = Walk::new(pool.clone(), Wanted::parse(&path).unwrap(), all(&pool));
+    for _ in 0..20 {
+        let entries = walk.next_page(&context).await.unwrap().entries;
+        let bytes: usize = entries.iter().map(|entry| entry.key.len()).sum();
+        assert!(bytes < 3 << 20, "{} names, {bytes} bytes", entries.len());
+    }
+}
+
+#[tokio::test]
+async fn the_paths_of_folders_that_are_to_be_read_take_no_more_room_than_there_is_for_them() {
+    let seen = std::sync::Mutex::default();
+    let names: Vec<String> = (0..500).map(|n| format!("{n:0>250}")).collect();
+    let server = Hostile::start(move |asked| match asked.kind {
+        READDIR if !asked.is_first(&seen) => asked.status(1),
+        READDIR => asked.names(&names.iter().map(|name| (name.as_bytes(), FOLDER)).collect::<Vec<_>>()),
+        _ => asked.good(b""),
+    });
+    let error = list(&server.await.pool(), "/in/").await.unwrap_err();
+    assert_eq!((error.code, error.advice), ("too_large", Advice::NEVER));
+    assert!(error.message.contains("bytes of paths of folders"), "{error}");
 }
 
 #[tokio::test]

@@ -133,6 +133,35 @@ async fn nonsense_in_the_middle_ends_the_connection_and_the_next_use_has_a_new_o
     assert_eq!(server.seen[0].load(SeqCst), 2);
 }
 
+#[tokio::test]
+async fn a_channel_on_which_nothing_follows_is_lost_and_the_next_use_has_a_new_one() {
+    let server = Hostile::start(|asked| match asked.connection {
+        0 if asked.kind == OPEN => LAST_WORDS.to_vec(),
+        _ => asked.good(b"fine"),
+    });
+    let server = server.await;
+    let pool = server.pool();
+    let first = tokio::time::timeout(Duration::from_secs(10), get(&pool, "/file")).await;
+    let error = first.expect("it is not waited for an answer that can't come").unwrap_err();
+    assert_eq!((error.code, error.advice), ("connect", Advice::SOURCE_AGAIN), "{error}");
+    assert_eq!(get(&pool, "/file").await.unwrap(), b"fine");
+}
+
+#[tokio::test]
+async fn a_server_that_has_no_sftp_for_a_second_connection_keeps_the_first() {
+    let server = Hostile::start(|asked| match asked.kind {
+        INIT if asked.connection > 0 => b"There were too many logins for 'somebody'.\r\n".to_vec(),
+        _ => asked.good(b"fine"),
+    });
+    let server = server.await;
+    let pool = Reach { connections: 2, ..server.reach("right") }.pool();
+    let lease = pool.lease(&Context::detached()).await.unwrap();
+    let place = lease.others().next().unwrap();
+    assert!(lease.another(place).await.is_none());
+    assert_eq!(get(&pool, "/file").await.unwrap(), b"fine");
+    assert_eq!(server.seen[0].load(SeqCst), 2);
+}
+
 /// A server with one folder of these names.
 async fn folder(names: &'static [(&'static [u8], u32)]) -> Hostile {
     let told = AtomicUsize::new(0);
@@ -226,12 +255,7 @@ async fn types_that_a_server_does_not_tell_are_asked_for() {
 async fn large(behave: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + 'static) -> (Hostile, Arc<Pool>) {
     let zeros = vec![0; 64 << 20];
     let server = Hostile::start(move |asked| behave(asked).unwrap_or_else(|| asked.good(&zeros))).await;
-    let mut reach = server.reach("right");
-    reach.connections = 2;
-    let pool = reach.pool();
-    let lease = pool.lease(&Context::detached()).await.unwrap();
-    let place = lease.others().next().unwrap();
-    assert!(lease.another(place).await.is_some());
+    let pool = server.pool_of_two().await;
     (server, pool)
 }
 
