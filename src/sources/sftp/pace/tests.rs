@@ -33,26 +33,31 @@ fn deeds() -> impl Strategy<Value = Vec<(Deed, u64)>> {
     prop::collection::vec((deed, prop_oneof![3 => Just(0), 1 => 0_u64..2000]), 1..40)
 }
 
-/// What was asked for and not given back, from the beginning until now.
+/// What was asked for and not given back, less what the time since brought: never more than a burst, however long a pause
+/// was before.
 struct Count {
     pace: Pace,
     bandwidth: Bandwidth,
-    start: Instant,
-    taken: Mutex<u128>,
+    /// In bytes times the nanoseconds of the bandwidth's time, and when it was that.
+    over: Mutex<(u128, Instant)>,
 }
 
 impl Count {
     fn new(bandwidth: Bandwidth) -> Count {
-        Count { pace: Pace::new(bandwidth), bandwidth, start: Instant::now(), taken: Mutex::default() }
+        Count { pace: Pace::new(bandwidth), bandwidth, over: Mutex::new((0, Instant::now())) }
     }
 
     fn took(&self, len: u32) {
-        let mut taken = self.taken.lock().unwrap();
-        *taken += u128::from(len);
-        let per = self.bandwidth.per.as_nanos();
-        let allowed = self.start.elapsed().as_nanos() * u128::from(self.bandwidth.bytes);
+        let (mut over, per) = (self.over.lock().unwrap(), self.bandwidth.per.as_nanos());
+        let brought = over.1.elapsed().as_nanos() * u128::from(self.bandwidth.bytes);
+        *over = (over.0.saturating_sub(brought) + u128::from(len) * per, Instant::now());
         let burst = (u128::from(self.bandwidth.bytes) * BURST.as_nanos()).max(2048 * per);
-        assert!(*taken * per <= allowed + burst, "{taken} in {:?}", self.start.elapsed());
+        assert!(over.0 <= burst, "{} bytes more than a burst", (over.0 - burst) / per);
+    }
+
+    fn gave_back(&self, len: u32) {
+        let mut over = self.over.lock().unwrap();
+        over.0 = over.0.saturating_sub(u128::from(len) * self.bandwidth.per.as_nanos());
     }
 
     async fn does(&self, deed: Deed) {
@@ -66,8 +71,8 @@ impl Count {
                 self.pace.take(fitting(len)).await;
                 self.took(fitting(len));
                 let back = fitting(len).saturating_sub(came);
-                *self.taken.lock().unwrap() -= u128::from(back);
                 self.pace.give_back(back);
+                self.gave_back(back);
             }
             Deed::Leave(len, patience) => {
                 let wait = timeout(Duration::from_millis(patience), self.pace.take(fitting(len)));
