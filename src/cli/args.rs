@@ -3,6 +3,7 @@
 use crate::config::{Progress, When};
 use crate::history::Overlap;
 use crate::report::what_if::Change;
+use crate::units::Bandwidth;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
@@ -155,6 +156,9 @@ pub(super) struct FetchArguments {
     /// The OpenSSH configuration, in place of ~/.ssh/config and /etc/ssh/ssh_config; none is none.
     #[arg(short = 'F', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) ssh_config: Option<String>,
+    /// How fast files are read from each server, such as 10MiB/s.
+    #[arg(long, value_name = "BYTES/TIME")]
+    pub(super) bandwidth: Option<Bandwidth>,
     /// Print the plan that this stands for, and fetch nothing.
     #[arg(long)]
     pub(super) print_plan: bool,

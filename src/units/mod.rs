@@ -1,5 +1,5 @@
 //! Quantities with units, as plans and flags write them: durations (`90m`, `1h30m`, `200ms`), sizes (`64MiB`,
-//! `10MB`), rates (`20/s`, `5/10s`). Not here: what they limit. A number without its unit is always an error.
+//! `10MB`), rates (`20/s`, `5/10s`), bandwidths (`10MiB/s`). Not here: what they limit. A number without its unit is always an error.
 
 mod text;
 
@@ -17,11 +17,20 @@ pub struct Span(pub Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(pub u64);
 
-/// So many starts, or bytes, per time. Never zero of either.
+/// So many starts per time. Never zero of either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rate {
     /// How many.
     pub count: u32,
+    /// In this time.
+    pub per: Duration,
+}
+
+/// So many bytes per time. Never zero of either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Bandwidth {
+    /// How many.
+    pub bytes: u64,
     /// In this time.
     pub per: Duration,
 }
@@ -123,6 +132,13 @@ as_text!(
     text::show_rate,
     "a rate such as \"20/s\" or \"100/m\"",
     r"^\s*[0-9]+\s*/\s*[0-9.]*\s*(ms|s|m|h|d)|\$\{\{"
+);
+as_text!(
+    Bandwidth,
+    text::bandwidth,
+    text::show_bandwidth,
+    "bytes per time such as \"10MiB/s\" or \"500kB/s\"",
+    r"^\s*[0-9]+(\.[0-9]+)?\s*([kKMGT]i?)?B\s*/\s*[0-9.]*\s*(ms|s|m|h|d)|\$\{\{"
 );
 
 impl UnitError {

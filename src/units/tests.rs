@@ -30,11 +30,23 @@ fn rates_have_a_count_and_a_time() {
 }
 
 #[test]
+fn bandwidths_have_bytes_and_a_time() {
+    let bandwidths: Vec<_> = ["10MiB/s", "500 kB / s", "1.5KiB/s", "5GB/1h", "60MiB/60s", "1B/10s"]
+        .into_iter()
+        .map(shown::<Bandwidth>)
+        .collect();
+    assert_eq!(bandwidths, ["10MiB/s", "500kB/s", "1536B/s", "5GB/h", "60MiB/m", "1B/10s"]);
+}
+
+#[test]
 fn what_is_expected_is_said() {
     assert_eq!(shown::<Span>("30"), "30 needs a unit: write a duration such as \"30s\", \"5m\" or \"1h30m\"");
     assert_eq!(shown::<Span>("soon"), "\"soon\" is not a duration such as \"30s\", \"5m\" or \"1h30m\"");
     assert_eq!(shown::<Size>("10"), "10 needs a unit: write a size such as \"64MiB\" or \"10MB\"");
     assert_eq!(shown::<Rate>("20"), "20 needs a unit: write a rate such as \"20/s\" or \"100/m\"");
+    let bits = shown::<Bandwidth>("10Mbit/s");
+    assert_eq!(bits, "\"10Mbit/s\" is not bytes per time such as \"10MiB/s\" or \"500kB/s\"");
+    assert!(shown::<Bandwidth>("10").starts_with("10 needs a unit: write bytes per time"));
 }
 
 #[test]
@@ -57,6 +69,11 @@ fn what_is_no_quantity_is_refused() {
     }
     for text in ["", "0/s", "1/0s", "1/", "/s", "1.5/s", "-1/s", "1/x"] {
         assert!(text.parse::<Rate>().is_err(), "{text}");
+    }
+    for text in [
+        "", "0B/s", "1MiB", "1MiB/", "/s", "1/s", "1MB/0s", "-1MB/s", "1Mb/s", "1MiB/x", "1MiB/s/s", "0.5B/s",
+    ] {
+        assert!(text.parse::<Bandwidth>().is_err(), "{text}");
     }
 }
 
@@ -87,7 +104,13 @@ proptest! {
     }
 
     #[test]
+    fn any_bandwidth_reads_back_as_itself(bytes in 1_u64.., nanos in 1_u64..100 * 365 * 86_400 * 1_000_000_000) {
+        let bandwidth = Bandwidth { bytes, per: Duration::from_nanos(nanos) };
+        prop_assert_eq!(bandwidth.to_string().parse(), Ok(bandwidth));
+    }
+
+    #[test]
     fn no_text_panics(text in "\\PC*") {
-        let _ = (text.parse::<Span>(), text.parse::<Size>(), text.parse::<Rate>());
+        let _ = (text.parse::<Span>(), text.parse::<Size>(), text.parse::<Rate>(), text.parse::<Bandwidth>());
     }
 }

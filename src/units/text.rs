@@ -1,6 +1,6 @@
 //! From text to quantities and back, exactly: decimals are read as integers of the smallest unit, never as floats.
 
-use super::{Rate, Size, Span};
+use super::{Bandwidth, Rate, Size, Span};
 use std::time::Duration;
 
 /// Units of time in nanoseconds.
@@ -70,11 +70,24 @@ pub(super) fn size(text: &str) -> Result<Size, Wrong> {
 
 pub(super) fn rate(text: &str) -> Result<Rate, Wrong> {
     let (count, per) = text.split_once('/').ok_or(Wrong::Form)?;
-    let per = per.trim();
-    let per =
-        if per.starts_with(|c: char| c.is_ascii_digit()) { span(per)? } else { span(&format!("1{per}"))? };
+    let per = per_time(per)?;
     let count: u32 = count.trim().parse().map_err(|_| Wrong::Form)?;
-    if count > 0 && !per.0.is_zero() { Ok(Rate { count, per: per.0 }) } else { Err(Wrong::Form) }
+    if count > 0 { Ok(Rate { count, per }) } else { Err(Wrong::Form) }
+}
+
+pub(super) fn bandwidth(text: &str) -> Result<Bandwidth, Wrong> {
+    let (bytes, per) = text.split_once('/').ok_or(Wrong::Form)?;
+    let per = per_time(per)?;
+    let Size(bytes) = size(bytes)?;
+    if bytes > 0 { Ok(Bandwidth { bytes, per }) } else { Err(Wrong::Form) }
+}
+
+/// What follows the `/`: a duration, or a unit of one.
+fn per_time(text: &str) -> Result<Duration, Wrong> {
+    let text = text.trim();
+    let has_number = text.starts_with(|c: char| c.is_ascii_digit());
+    let Span(per) = if has_number { span(text)? } else { span(&format!("1{text}"))? };
+    if per.is_zero() { Err(Wrong::Form) } else { Ok(per) }
 }
 
 /// Reads one decimal number and its unit; what follows is given back.
@@ -116,9 +129,17 @@ pub(super) fn show_size(size: Size) -> String {
 }
 
 pub(super) fn show_rate(rate: Rate) -> String {
-    let per = show_span(Span(rate.per));
+    format!("{}/{}", rate.count, show_per_time(rate.per))
+}
+
+pub(super) fn show_bandwidth(bandwidth: Bandwidth) -> String {
+    format!("{}/{}", show_size(Size(bandwidth.bytes)), show_per_time(bandwidth.per))
+}
+
+fn show_per_time(per: Duration) -> String {
+    let per = show_span(Span(per));
     let unit = per.strip_prefix('1').filter(|unit| unit.chars().all(char::is_alphabetic));
-    format!("{}/{}", rate.count, unit.unwrap_or(&per))
+    unit.map_or(per.clone(), str::to_owned)
 }
 
 /// A whole number of one unit.

@@ -23,6 +23,7 @@ mod layers;
 mod mistakes;
 mod otlp;
 mod overlap;
+mod paced;
 mod program;
 mod resume;
 mod run;

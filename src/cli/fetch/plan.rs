@@ -76,6 +76,7 @@ impl Server<'_> {
             ("known_hosts", arguments.known_hosts.as_deref().map(string)),
             ("accept_new", arguments.accept_new.then_some(true.into())),
             ("ssh_config", config),
+            ("bandwidth", arguments.bandwidth.map(|bandwidth| bandwidth.to_string().into())),
             ("concurrency", arguments.flags.concurrency.map(number)),
         ])
     }

@@ -216,7 +216,7 @@ fn a_source_for_each_login_and_a_job_for_each_url() {
 
 #[test]
 fn flags_are_keys_of_the_plan() {
-    insta::assert_snapshot!(text("sftp://b/x in/ -i id -J a,u@c:2 --known-hosts known --accept-new -F conf"), @r#"
+    insta::assert_snapshot!(text("sftp://b/x in/ -i id -J a,u@c:2 --known-hosts known --accept-new -F conf --bandwidth 1.5MiB/s"), @r#"
     version = 1
 
     [sources.b]
@@ -227,6 +227,7 @@ fn flags_are_keys_of_the_plan() {
     known_hosts = "known"
     accept_new = true
     ssh_config = "conf"
+    bandwidth = "1536KiB/s"
 
     [jobs.b]
     source = "b"

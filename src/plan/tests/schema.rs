@@ -122,6 +122,7 @@ on = true
 span = "5s"
 rate = "5/s"
 size = "1MiB"
+bandwidth = "1MiB/s"
 list = ["b"]
 table = { a = "b" }
 policy = "settle"
@@ -149,6 +150,7 @@ host = "${{ vars.text }}"
 port = "${{ vars.n }}"
 agent = "${{ vars.on }}"
 connections = "${{ vars.n }}"
+bandwidth = "${{ vars.bandwidth }}"
 keepalive = "${{ vars.span }}"
 host_key = "SHA256:x"
 [sources.db]

@@ -135,9 +135,14 @@ impl File<'_> {
         is_likely && store.finds_leftover(self.context).await
     }
 
-    /// How much of it is asked for before its size is known: one byte more than the listing said, or what one read brings.
+    /// How much of it is asked for before its size is known: one byte more than the listing said, or what one read brings;
+    /// nothing where that would be counted and does not come.
     fn first_bytes(&self) -> u64 {
-        self.size.map_or(self.lease.read_len().into(), |size| size.saturating_add(1))
+        match self.size {
+            Some(size) => size.saturating_add(1),
+            None if self.lease.pace().is_some() => 0,
+            None => self.lease.read_len().into(),
+        }
     }
 
     fn reading<'a>(&'a self, open: &'a Open<'_>, ranges: &'a Ranges) -> Reading<'a> {

@@ -2,16 +2,17 @@
 //! or have been busy for so long that a login is little beside it, new ones in place of lost ones. A refusal is remembered: nothing connects after it. Not here: how a connection is made (`connect`), and
 //! retries (`gather`).
 
-use super::alive::alive;
+use super::alive::{alive, patiently};
 use super::codec::MAX_PACKET;
 use super::connect::{Connection, Credentials, Target};
 use super::error::Lost;
+use super::pace::Pace;
 use super::session::{Held, Session, Up};
 use crate::gather::Context;
 use crate::sources::SourceError;
 use std::future::Future;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, OnceCell, Semaphore, oneshot};
@@ -46,6 +47,8 @@ pub(super) struct Pool {
     credentials: OnceCell<Arc<Credentials>>,
     bytes: Arc<Semaphore>,
     names: Arc<Semaphore>,
+    /// How fast files may be read, if that is limited.
+    pace: Option<Pace>,
     state: Mutex<State>,
     /// One connect at a time while there is no connection.
     gate: tokio::sync::Mutex<()>,
@@ -81,13 +84,14 @@ pub(super) struct Lease {
 
 impl Pool {
     /// No connection yet; `most` is how many there may be.
-    pub(super) fn new(target: Target, most: usize, resolve: Resolve) -> Arc<Pool> {
+    pub(super) fn new(target: Target, most: usize, pace: Option<Pace>, resolve: Resolve) -> Arc<Pool> {
         Arc::new(Pool {
             target: Arc::new(target),
             resolve: Arc::new(resolve),
             credentials: OnceCell::new(),
             bytes: Arc::new(Semaphore::new(SOURCE_BYTES)),
             names: Arc::new(Semaphore::new(SOURCE_NAMES)),
+            pace,
             state: Mutex::new(State {
                 connections: Vec::new(),
                 most,
@@ -110,10 +114,10 @@ impl Pool {
         if let Some(lease) = self.pick() {
             return Ok(lease);
         }
-        let (failures, looks) = (self.state().failures, AtomicU64::new(0));
+        let failures = self.state().failures;
         context.phase("connect");
         // Connecting has limits of its own, whoever does it.
-        alive(context, || looks.fetch_add(1, Relaxed), self.lease_new(failures, context)).await
+        patiently(context, self.lease_new(failures, context)).await
     }
 
     async fn lease_new(self: &Arc<Pool>, failures: u64, context: &Context) -> Result<Lease, SourceError> {
@@ -338,6 +342,11 @@ impl Lease {
     pub(super) fn room_for_names(&self) -> Option<Held> {
         let room = self.pool.names.clone().try_acquire_many_owned(MAX_PACKET as u32).ok()?;
         Some([Some(room), None])
+    }
+
+    /// How fast files may be read, if that is limited.
+    pub(super) fn pace(&self) -> Option<&Pace> {
+        self.pool.pace.as_ref()
     }
 
     /// Who is logged in where.

@@ -1,9 +1,11 @@
 //! Reading one file over one connection: pipelined requests, each reply checked against what was asked and what it lacks asked
 //! for again. Not here: what is to be read (`ranges`), and what a file as a whole must be (`fetch`).
 
+use super::alive::patiently;
 use super::codec::{Data, Reply, Request, status};
 use super::error::Fault;
 use super::fetch::Failed;
+use super::pace::Pace;
 use super::pool::Lease;
 use super::ranges::Ranges;
 use super::session::{Answer, Held};
@@ -25,6 +27,8 @@ pub(super) struct Reading<'a> {
     context: &'a Context,
     handle: &'a [u8],
     ranges: &'a Ranges,
+    /// How fast it may be read, if that is limited.
+    pace: Option<&'a Pace>,
     /// The file's size, once it is known.
     size: u64,
     /// Whether there may be more by now, which is not wanted.
@@ -74,6 +78,7 @@ impl<'a> Reading<'a> {
             context,
             handle,
             ranges,
+            pace: lease.pace(),
             size: u64::MAX,
             grows,
             flight: VecDeque::new(),
@@ -128,6 +133,9 @@ impl<'a> Reading<'a> {
         if self.flight.is_empty()
             && let Some(stretch) = self.wanted()
         {
+            if let Some(pace) = self.pace {
+                patiently(self.context, pace.take(stretch.len)).await;
+            }
             let held = self.lease.room(self.context, stretch.len).await;
             self.send(stretch, held);
             self.ask_now();
@@ -138,6 +146,7 @@ impl<'a> Reading<'a> {
         while self.flight.len() < self.depth
             && let Some(stretch) = self.wanted()
             && let Some(held) = self.lease.room_now(stretch.len)
+            && self.pace.is_none_or(|pace| pace.take_now(stretch.len))
         {
             self.send(stretch, held);
         }
@@ -163,7 +172,8 @@ impl<'a> Reading<'a> {
             self.claim = self.ranges.claim();
         }
         let left = self.claim.end.saturating_sub(self.claim.start);
-        let len = left.min(self.lease.read_len().into()) as u32;
+        let most = self.pace.map_or(u32::MAX, Pace::most).min(self.lease.read_len());
+        let len = left.min(most.into()) as u32;
         (len > 0).then_some(Stretch { offset: self.claim.start, len, empty: false })
     }
 
@@ -192,13 +202,33 @@ impl<'a> Reading<'a> {
     /// that came is there, in whatever order the server sent them.
     async fn next(&mut self, wait: bool) -> Option<(Stretch, Result<(Reply, Held), Fault>)> {
         let wait = wait && self.failed.is_none();
-        let read = self.flight.front_mut()?;
+        let (lease, context) = (self.lease, self.context);
         let reply = match wait {
-            true => self.lease.wait(self.context, &mut read.answer).await,
-            false => (&mut read.answer).now_or_never()?,
+            true => lease.wait(context, self.oldest()).await?,
+            false => (&mut self.flight.front_mut()?.answer).now_or_never()?,
         };
         let read = self.flight.pop_front()?;
         Some((read.stretch, reply))
+    }
+
+    /// The oldest reply. Until it comes more is asked for whenever it is our turn to.
+    async fn oldest(&mut self) -> Option<Result<(Reply, Held), Fault>> {
+        while let Some(pace) = self.pace
+            && self.flight.len() < self.depth
+            && let Some(stretch) = self.wanted()
+        {
+            tokio::select! {
+                biased;
+                reply = &mut self.flight.front_mut()?.answer => return Some(reply),
+                () = pace.take(stretch.len) => {}
+            }
+            let Some(held) = self.lease.room_now(stretch.len) else {
+                pace.give_back(stretch.len);
+                break;
+            };
+            self.send(stretch, held);
+        }
+        Some((&mut self.flight.front_mut()?.answer).await)
     }
 
     /// Checks a reply against what was asked, and asks again for what it lacks.
@@ -207,6 +237,9 @@ impl<'a> Reading<'a> {
         stretch: Stretch,
         reply: Result<(Reply, Held), Fault>,
     ) -> Result<Option<Chunk>, Failed> {
+        if let Some(pace) = self.pace {
+            pace.give_back(missing(stretch, &reply));
+        }
         let (mut data, held) = match reply {
             Ok((Reply::Data(data), held)) => (data, held),
             Ok(_) => return Err(Fault::Protocol("an answer that is no data").into()),
@@ -245,5 +278,14 @@ impl<'a> Reading<'a> {
             return Err(Failed::Changed(format!("it had {end} bytes, then {}", self.size)));
         }
         Ok(end)
+    }
+}
+
+/// How much of what was asked for did not come. Of what a lost connection was to bring nobody knows.
+fn missing(stretch: Stretch, reply: &Result<(Reply, Held), Fault>) -> u32 {
+    match reply {
+        Ok((Reply::Data(data), _)) => stretch.len.saturating_sub(data.len as u32),
+        Err(Fault::Status { .. }) => stretch.len,
+        _ => 0,
     }
 }

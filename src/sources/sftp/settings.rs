@@ -15,7 +15,7 @@ use super::ssh_config::{self, Asked, Found};
 use crate::expr::{Problem, Table, Template};
 use crate::secret::{SecretRef, located};
 use crate::sources::{Problems, Surroundings};
-use crate::units::Span;
+use crate::units::{Bandwidth, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
@@ -35,6 +35,7 @@ pub(super) const SOURCE_KEYS: &[&str] = &[
     "accept_new",
     "jump",
     "connections",
+    "bandwidth",
     "keepalive",
     "ssh_config",
 ];
@@ -81,6 +82,8 @@ pub(super) struct Settings {
     pub(super) jump: Jump,
     /// The most connections, 1 to 8. Default: 4.
     connections: Option<usize>,
+    /// How fast files are read, over all connections and jobs together. Default: as fast as they come.
+    pub(super) bandwidth: Option<Bandwidth>,
     /// Silence after which the server is asked whether it lives. Default: 15s.
     #[schemars(with = "Option<String>")]
     keepalive: Option<Span>,

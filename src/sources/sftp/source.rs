@@ -8,6 +8,7 @@ use super::error::shown;
 use super::exclude::Excluded;
 use super::fetch::File;
 use super::list::{Choice, Walk};
+use super::pace::Pace;
 use super::pattern::Wanted;
 use super::pool::Pool;
 use super::ready::{self, Gate, Verdict, Waiting};
@@ -57,6 +58,7 @@ impl Kind for Sftp {
         let settings = Settings::read(table, surroundings, problems);
         let notes = settings.found.notes.clone();
         let (target, connections) = settings.target(surroundings);
+        let pace = settings.bandwidth.map(Pace::new);
         let (folder, names) = (surroundings.folder.to_owned(), target.clone());
         let scope: Arc<OnceLock<Scope>> = Arc::default();
         let known = scope.clone();
@@ -64,7 +66,7 @@ impl Kind for Sftp {
             let bare = || Scope::new(Arc::new(Globals::default()));
             credentials::read(&settings, &names, known.get_or_init(bare), &folder)
         };
-        Arc::new(SftpSource { pool: Pool::new(target, connections, Box::new(resolve)), scope, notes })
+        Arc::new(SftpSource { pool: Pool::new(target, connections, pace, Box::new(resolve)), scope, notes })
     }
 }
 

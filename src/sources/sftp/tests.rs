@@ -7,6 +7,7 @@ use super::exclude::Excluded;
 use super::fetch::File;
 use super::known_hosts::{KnownHosts, Name};
 use super::list::{Choice, Walk};
+use super::pace::Pace;
 use super::pattern::Wanted;
 use super::pool::Pool;
 use super::ready::Waiting;
@@ -36,6 +37,7 @@ mod left;
 mod logins;
 mod names;
 mod odd;
+mod paced;
 mod plans;
 mod real;
 mod sshd;
@@ -56,15 +58,17 @@ struct Reach {
     asking: Option<(Asking, Option<PathBuf>)>,
     hops: Vec<Reach>,
     connections: usize,
+    bandwidth: Option<&'static str>,
     rekey: usize,
 }
 
 impl Reach {
     fn pool(self) -> Arc<Pool> {
         let (target, connections) = (self.target(), self.connections);
+        let pace = self.bandwidth.map(|text| Pace::new(text.parse().unwrap()));
         let credentials = std::sync::Mutex::new(Some(self.credentials()));
         let resolve = move || Ok(credentials.lock().unwrap().take().expect("credentials are asked for once"));
-        Pool::new(target, connections, Box::new(resolve))
+        Pool::new(target, connections, pace, Box::new(resolve))
     }
 
     fn target(&self) -> Target {

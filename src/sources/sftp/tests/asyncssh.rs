@@ -77,6 +77,7 @@ impl Server {
             asking: None,
             hops: Vec::new(),
             connections: 1,
+            bandwidth: None,
             rekey: 1 << 30,
         };
         reach.pool()

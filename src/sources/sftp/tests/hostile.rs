@@ -96,6 +96,7 @@ pub(super) fn reach(port: u16, fingerprint: &str, password: &str) -> Reach {
         accept_new: None,
         hops: Vec::new(),
         connections: 1,
+        bandwidth: None,
         rekey: 1 << 30,
     }
 }

@@ -176,6 +176,10 @@ fn mistakes_of_a_source_are_all_told() {
         "host = \"h\"\nport = 0\nhost_key = [\"MD5:x\"]\nconnections = 9\nkeepalive = \"10ms\"\npassphrase = { env = \"P\" }",
     );
     assert_eq!(all.len(), 5, "{all:?}");
+    for bandwidth in ["\"0B/s\"", "\"10MiB\"", "\"80Mbit/s\"", "\"-1MB/s\"", "\"20/s\"", "10"] {
+        let all = wrong(&format!("host = \"h\"\nbandwidth = {bandwidth}"));
+        assert!(all.len() == 1 && all[0].contains("bytes per time such as \"10MiB/s\""), "{all:?}");
+    }
     assert!(wrong("host = \"h\"\npasword = { env = \"P\" }")[0].contains("unknown key `pasword`"));
     let literal = &wrong("host = \"h\"\npassword = \"hunter2\"")[0];
     assert!(literal.contains("must not stand in the plan") && !literal.contains("hunter2"), "{literal}");

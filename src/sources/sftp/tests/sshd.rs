@@ -132,6 +132,7 @@ impl Sshd {
             accept_new: None,
             hops: Vec::new(),
             connections: 4,
+            bandwidth: None,
             rekey: 1 << 30,
         }
     }
