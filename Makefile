@@ -51,7 +51,7 @@ unit: ## tests beside the code, and the examples in the documentation
 
 .PHONY: it
 it: ## the real program against real servers; a server that is missing is a failure
-	FANOUT_REQUIRE_SERVERS=1 $(CARGO) test $(LOCKED) --test it
+	FANOUT_REQUIRE_SERVERS=1 FANOUT_LONG_TESTS=1 $(CARGO) test $(LOCKED) --test it
 
 .PHONY: bench-gather
 bench-gather: ## what an item costs in the gather layer, beside its peers; the table of bench/RESULTS.md

@@ -2,12 +2,12 @@
 //! given, folders of very many. Not here: the bytes of each (`fetch`), and servers that do wrong (`sources::sftp`).
 
 use crate::support::log::Line;
-use crate::support::or_skip;
 use crate::support::plan::Plan;
 use crate::support::process::give;
 use crate::support::sources::{events, know, partner};
 use crate::support::sshd;
 use crate::support::sshd::{Served, Sshd};
+use crate::support::{has_time, or_skip};
 use fanout::gather::{Event, EventKind, JobNumber, Role};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -299,4 +299,28 @@ fn fetching_from_a_very_large_folder_starts_long_before_its_listing_ends() {
     }
     assert!(waiting.1 <= 5000, "{} files were listed and not fetched", waiting.1);
     assert_eq!(ends.len(), MANY);
+}
+
+/// What a run of a folder of 100,000 files may take beside one of a small folder.
+const MOST_MEMORY: usize = 32 << 20;
+
+#[test]
+fn a_folder_of_a_hundred_thousand_files_takes_no_more_memory_than_a_small_one() {
+    if !has_time() {
+        return;
+    }
+    // Its own, as it logs every file.
+    let Some(sshd) = &or_skip(Sshd::start(&[])) else { return };
+    let weigh = |many: usize, said: &str| {
+        let served = sshd.serve();
+        (0..many).for_each(|n| fs::write(served.local.join(format!("{n}.csv")), n.to_string()).unwrap());
+        let plan = plan(sshd, &served, "fetch = \"REMOTE/\"\noutput = \"inbox/\"");
+        let (ended, memory) = plan.fanout(&["run", "plan.toml"]).start().weigh();
+        ended.exits(0).complains(said);
+        fs::remove_dir_all(&served.local).unwrap();
+        memory
+    };
+    let (few, many) = (weigh(2000, "2,000 items: 2,000 done"), weigh(100_000, "100,000 items: 100,000 done"));
+    println!("{} MiB with few files, {} MiB with many", few >> 20, many >> 20);
+    assert!(many < few + MOST_MEMORY, "{few} bytes with few files, {many} with many");
 }

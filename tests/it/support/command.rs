@@ -167,6 +167,19 @@ impl Running<'_> {
         self.until(&format!("{text:?} in its output"), || says(&stdout) || says(&stderr));
     }
 
+    /// Waits for its end however long that takes, and says how many bytes of memory it had at most.
+    pub(crate) fn weigh(mut self) -> (Ended, usize) {
+        let (status, mut most) = (format!("/proc/{}/status", self.id()), 0);
+        while self.child.try_wait().expect("it is our child").is_none() {
+            // The system's own mark only rises; at its very end a process has none.
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+            most = mark.and_then(|mark| mark.parse().ok()).unwrap_or(most);
+            std::thread::sleep(LOOK);
+        }
+        (self.wait(), most * 1024)
+    }
+
     /// Waits for its end; kills it and panics if that takes too long.
     pub(crate) fn wait(mut self) -> Ended {
         let begun = Instant::now();

@@ -3,7 +3,7 @@
 //!
 //! - [`sshd`], [`postgres`], [`nginx`]: the server all tests share, from the environment or started here; `None`, and
 //!   the test's name on stderr, where there is none. With `FANOUT_REQUIRE_SERVERS=1` that is a failure instead.
-//!   `FANOUT_TEST_LOCAL_SERVERS=0` leaves out those that are installed here.
+//!   `FANOUT_TEST_LOCAL_SERVERS=0` leaves out those that are installed here. [`has_time`]: for tests that take long.
 //! - [`clock_server`]: an HTTP server of our own that answers when it is told to and notes when it was asked.
 //! - [`proxy`]: latency, bandwidth, cuts, resets and stalls between the program and any of these.
 //! - [`browser`]: Chromium without a window, for what is shown in one.
@@ -74,6 +74,17 @@ pub(crate) fn or_skip<S, E: std::fmt::Display>(server: Result<S, E>) -> Option<S
     // Straight to stderr: what `eprintln` prints is shown for failed tests only.
     let _ = writeln!(std::io::stderr(), "skipped {}: {why}", thread.name().unwrap_or("a test"));
     None
+}
+
+/// Whether tests that take long are carried out, too: with `FANOUT_LONG_TESTS=1`. If not, the test's name is told.
+pub(crate) fn has_time() -> bool {
+    let has = std::env::var_os("FANOUT_LONG_TESTS").is_some_and(|value| value == "1");
+    if !has {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("a test");
+        let _ = writeln!(std::io::stderr(), "skipped {name}: FANOUT_LONG_TESTS is not 1");
+    }
+    has
 }
 
 /// The runtime of our own servers and proxies. It outlives every test's, so they can be used from any of them.
