@@ -155,6 +155,9 @@ pub(super) struct FetchArguments {
     /// The OpenSSH configuration, in place of ~/.ssh/config and /etc/ssh/ssh_config; none is none.
     #[arg(short = 'F', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) ssh_config: Option<String>,
+    /// The SHA-256 that the file must have, in hexadecimal digits; one with another is not kept.
+    #[arg(long, value_name = "HEX")]
+    pub(super) sha256: Option<String>,
     /// Print the plan that this stands for, and fetch nothing.
     #[arg(long)]
     pub(super) print_plan: bool,

@@ -13,6 +13,7 @@
 
 mod beneath;
 mod change;
+mod digest;
 mod durable;
 mod error;
 mod extents;
@@ -25,6 +26,7 @@ mod resume;
 mod rows;
 mod temp;
 
+pub use digest::{Algorithm, Digest};
 pub use durable::commit_durably;
 pub use error::OutputError;
 pub use folder::{Folder, split_output};
