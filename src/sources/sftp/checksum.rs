@@ -75,7 +75,7 @@ impl Check {
             size: Some(USUAL),
             same: &Same::default(),
         };
-        beside.fetch(&Store::new(&mut sink)).await.map_err(missing)?;
+        beside.fetch(&Store::new(&mut sink)).await.map_err(with_hint)?;
         let Sink::Keep { bytes, .. } = sink else { unreachable!("it was made above") };
         match sums::digest_of(name(file.path), &bytes) {
             Ok(digest) => Ok(Checksum { digest, said_by: shown(name(path)).into() }),
@@ -87,10 +87,11 @@ impl Check {
     }
 }
 
-/// The error of a checksum file that is not there says how to wait for it.
-fn missing(error: SourceError) -> SourceError {
+/// What can be done about a checksum file that can't be had.
+fn with_hint(error: SourceError) -> SourceError {
     match error.code {
         "not_found" => error.hint("`checksum_file` asks for it; with a `done_file` of that name, files are skipped until it is there"),
+        "too_large" => error.hint("a checksum file may have 64 KiB"),
         _ => error,
     }
 }
