@@ -90,7 +90,9 @@ impl Check {
 /// What can be done about a checksum file that can't be had.
 fn with_hint(error: SourceError) -> SourceError {
     match error.code {
-        "not_found" => error.hint("`checksum_file` asks for it; with a `done_file` of that name, files are skipped until it is there"),
+        "not_found" => error.hint(
+            "`checksum_file` asks for it; with a `done_file` of that name, files are skipped until it is there",
+        ),
         "too_large" => error.hint("a checksum file may have 64 KiB"),
         _ => error,
     }
