@@ -159,6 +159,9 @@ pub(super) struct FetchArguments {
     /// How fast files are read from each server, such as 10MiB/s.
     #[arg(long, value_name = "BYTES/TIME")]
     pub(super) bandwidth: Option<Bandwidth>,
+    /// The SHA-256 that the file must have, in hexadecimal digits; one with another is not kept.
+    #[arg(long, value_name = "HEX")]
+    pub(super) sha256: Option<String>,
     /// Print the plan that this stands for, and fetch nothing.
     #[arg(long)]
     pub(super) print_plan: bool,

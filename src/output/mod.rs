@@ -13,6 +13,7 @@
 
 mod beneath;
 mod change;
+mod digest;
 mod durable;
 mod error;
 mod extents;
@@ -26,6 +27,7 @@ mod rows;
 mod temp;
 mod whole;
 
+pub use digest::{Algorithm, Digest};
 pub use durable::commit_durably;
 pub use error::OutputError;
 pub use folder::{Folder, split_output};

@@ -8,6 +8,7 @@
 //! Dropped, a part is removed. One that knows where its bytes come from ([`Part::resumes`]) is left, if it has any: the next
 //! part of that name and origin, in this run or a later one, goes on with it.
 
+use super::digest::{Algorithm, Digest, Hashing};
 use super::error::OutputError;
 use super::folder::Late;
 use super::resume::Origin;
@@ -19,6 +20,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
+
+/// How much is read at a time for a digest.
+const CHUNK: usize = 256 * 1024;
 
 /// A temporary file beside its final name: `.NAME.fanout-part`, locked.
 pub struct Part {
@@ -197,6 +201,43 @@ impl PartWriter {
         state.temp()?.write_at(bytes, *end)?;
         *end += bytes.len() as u64;
         Ok(())
+    }
+
+    /// The digest of all that is in it, whoever wrote it. `go_on` is asked before each chunk; none if it says no. Blocking.
+    pub fn digest(
+        &self,
+        algorithm: Algorithm,
+        go_on: impl Fn() -> bool,
+    ) -> Result<Option<Digest>, OutputError> {
+        let mut hashing = Hashing::new(algorithm);
+        if let Some(pieces) = self.held() {
+            pieces.iter().for_each(|piece| hashing.add(piece));
+            return Ok(Some(hashing.end()));
+        }
+        let length = self.open()?.temp()?.len()?;
+        let (mut buffer, mut offset) = (vec![0; CHUNK], 0);
+        while offset < length {
+            if !go_on() {
+                return Ok(None);
+            }
+            let most = usize::try_from(length - offset).unwrap_or(CHUNK).min(CHUNK);
+            // Opened for each chunk, so that whoever ends the part waits for no more than one.
+            let count = self.open()?.temp()?.read_at(&mut buffer[..most], offset)?;
+            if count == 0 {
+                return Err(OutputError::new("a temporary file was cut short"));
+            }
+            hashing.add(&buffer[..count]);
+            offset += count as u64;
+        }
+        Ok(Some(hashing.end()))
+    }
+
+    /// What is not on the disk yet.
+    fn held(&self) -> Option<Vec<Bytes>> {
+        match &self.shared.read().stage {
+            Stage::Late(_, held) => Some(held.clone()),
+            _ => None,
+        }
     }
 
     fn open(&self) -> Result<RwLockReadGuard<'_, State>, OutputError> {

@@ -133,6 +133,7 @@ impl Draft {
         }
         problems.extend(self.wrong_increments());
         problems.extend(self.wrong_after());
+        problems.extend(self.wrong_checksum());
         self.common.refuse_secrets(&["output", "for_each", "key"], problems);
         if let Some(each) = self.for_each.as_ref().filter(|_| self.is_right(&["key", "duplicates"])) {
             let wrong = each.check(self.keys.key.as_ref(), self.keys.duplicates, &reading.known.scope);
@@ -175,6 +176,15 @@ impl Draft {
             }
             _ => None,
         }
+    }
+
+    /// Why its results can't be compared with what they must be.
+    fn wrong_checksum(&self) -> Option<Problem> {
+        let has_checksum = self.operation.as_ref().is_some_and(|operation| operation.has_checksum());
+        (has_checksum && !self.common.has("output")).then(|| {
+            let message = "a checksum in a job without an `output`: it is of a file";
+            Problem::new(self.span.clone(), message)
+        })
     }
 
     /// Where it names a job that it waits for.

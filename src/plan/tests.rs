@@ -1,3 +1,4 @@
+mod checksums;
 mod consequences;
 mod items;
 mod mistakes;

@@ -3,6 +3,7 @@
 
 use super::job::JobRun;
 use super::outputs::{Owner, failed};
+use super::verify::verify;
 use crate::gather::{Brought, Call, Context, Ended, Skip};
 use crate::output::Part;
 use crate::sources::{Content, Payload, Request, Sink, SourceError};
@@ -105,6 +106,9 @@ impl ItemCall {
         }
         if let Some(why) = payload.not_ready {
             return Ok(Ended::Skipped(Skip::NotReady(why)));
+        }
+        if let Some(checksum) = &payload.checksum {
+            verify(&sink, checksum, &wanted.request.target(), context).await?;
         }
         let fetched = self.settle(wanted, context, sink, &payload).await?;
         let has_after = self.job.plan().operation.has_after();

@@ -14,6 +14,7 @@ mod limits;
 mod memory;
 mod outputs;
 mod result;
+mod verify;
 
 #[cfg(test)]
 mod tests;

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod ask;
+mod checksum;
 
 pub use ask::{Answer, Asking, Question};
+pub use checksum::Checksum;
 
 /// Makes the modules and the list of kinds from one list of names.
 macro_rules! kinds {
@@ -166,6 +168,11 @@ pub trait Operation: Send + Sync {
         false
     }
 
+    /// Whether its results have to have a digest that is said beforehand or beside them ([`Payload::checksum`]).
+    fn has_checksum(&self) -> bool {
+        false
+    }
+
     /// Whether there is a result that can be written or kept.
     fn has_result(&self) -> bool {
         true
@@ -279,6 +286,8 @@ pub struct Payload {
     pub not_ready: Option<Arc<str>>,
     /// What to remember for next time.
     pub fingerprint: Option<String>,
+    /// What the bytes in its sink must be: compared before they get their final name. Otherwise it is tried again.
+    pub checksum: Option<Checksum>,
     /// What expectations may look at: `status` and the like.
     pub facts: BTreeMap<&'static str, serde_json::Value>,
 }
@@ -297,7 +306,7 @@ pub enum Content {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceError {
     /// A stable name for programs: `http_status`, `sql`, `connect`, `login`, `host_key`, `tls`, `dns`, `not_found`,
-    /// `permission`, `truncated`, `too_large`, `output`, `check`, `expression`.
+    /// `permission`, `truncated`, `too_large`, `checksum`, `output`, `check`, `expression`.
     pub code: &'static str,
     /// What failed, where and why.
     pub message: String,

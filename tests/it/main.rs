@@ -7,6 +7,7 @@ mod adhoc;
 mod after;
 mod canary;
 mod check;
+mod checksums;
 mod compare;
 mod demo;
 mod dry;

@@ -37,7 +37,7 @@ pub(super) fn text(addresses: &[Address], output: &str, arguments: &FetchArgumen
         let source = unique(named(server.host), &mut source_names);
         for (at, path) in server.paths.iter().enumerate() {
             let name = if server.paths.len() == 1 { source.clone() } else { format!("{source}-{}", at + 1) };
-            jobs.insert(unique(name, &mut job_names), job(&source, path, output).into());
+            jobs.insert(unique(name, &mut job_names), job(&source, path, output, arguments).into());
         }
         sources.insert(source, server.table(arguments).into());
     }
@@ -83,12 +83,13 @@ impl Server<'_> {
 }
 
 /// `[jobs.NAME]`.
-fn job(source: &str, path: &str, output: &str) -> Table {
+fn job(source: &str, path: &str, output: &str, arguments: &FetchArguments) -> Table {
     table([
         ("source", Some(string(source))),
         ("fetch", Some(string(path))),
         ("output", Some(string(output))),
         ("min_items", Some(1.into())),
+        ("sha256", arguments.sha256.as_deref().map(string)),
     ])
 }
 

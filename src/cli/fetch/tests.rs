@@ -236,6 +236,7 @@ fn flags_are_keys_of_the_plan() {
     min_items = 1
     "#);
     assert!(!text("sftp://b/x in/ -F none").contains("ssh_config"));
+    assert!(text("sftp://b/x in/ --sha256 0a1b").ends_with("min_items = 1\nsha256 = \"0a1b\"\n"));
 }
 
 #[test]

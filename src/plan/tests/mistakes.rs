@@ -248,7 +248,7 @@ hed = "z"
     plan.toml:13: job "nod": unknown key `jsn`
       (known: source, output, for_each, key, duplicates, needs, min_items, allow_failures, policy, keep, incremental, durable, concurrency, rate, limit, retries, timeout, sleep)
     plan.toml:17: job "a": unknown key `bad`
-      (known: source, output, for_each, key, duplicates, needs, min_items, allow_failures, policy, keep, incremental, durable, concurrency, rate, limit, retries, timeout, get, head, post, put, patch, delete, params, headers, json, form, body, expect, max_bytes)
+      (known: source, output, for_each, key, duplicates, needs, min_items, allow_failures, policy, keep, incremental, durable, concurrency, rate, limit, retries, timeout, get, head, post, put, patch, delete, params, headers, json, form, body, expect, max_bytes, sha256)
     plan.toml:18: job "a": unknown key `hed`
       (did you mean `head`?)
     "#);

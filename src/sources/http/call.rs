@@ -9,7 +9,7 @@ use super::conceal::Concealed;
 use super::failure::{Sent, before_answer};
 use super::redirect::Hop;
 use crate::gather::{BoxFuture, Brought, Context};
-use crate::sources::{Content, Payload, Request, Sink, SourceError};
+use crate::sources::{Checksum, Content, Payload, Request, Sink, SourceError};
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use reqwest::{Client, Method, Response, StatusCode};
@@ -39,6 +39,8 @@ pub(super) struct Call {
     pub expected: Expected,
     /// The most bytes of a body, decoded.
     pub max_bytes: u64,
+    /// What the body, decoded, must be.
+    pub checksum: Option<Checksum>,
     /// The most redirects to follow.
     pub redirects: u32,
     /// The secrets that went into it, to be kept out of what servers say.
@@ -164,6 +166,7 @@ impl Call {
             content: Content::Body,
             modified: answer::modified(headers),
             fingerprint: answer::fingerprint(headers),
+            checksum: self.checksum.clone(),
             facts: answer::facts(status, headers),
             ..Payload::default()
         };

@@ -10,8 +10,8 @@ use super::outgoing::{Outgoing, values};
 use super::settings::wrong_headers;
 use super::source::{Common, Place};
 use super::text::Text;
-use crate::expr::{Problem, Scope, Table, Tree};
-use crate::sources::{Entry, Operation, Problems, Request, SourceError};
+use crate::expr::{Problem, Scope, Table, Template, Tree};
+use crate::sources::{Checksum, Entry, Operation, Problems, Request, SourceError};
 use crate::units::Size;
 use indexmap::IndexMap;
 use reqwest::Method;
@@ -41,6 +41,7 @@ pub(super) const JOB_KEYS: &[&str] = &[
     "body",
     "expect",
     "max_bytes",
+    "sha256",
 ];
 
 /// A job as it is written.
@@ -76,6 +77,8 @@ pub(super) struct Keys {
     expect: Expect,
     /// The most bytes of the result, after decompression. Default 16 GiB.
     max_bytes: Option<Size>,
+    /// The SHA-256 that the file must have, 64 hexadecimal digits, after decompression. Of `get` alone.
+    sha256: Option<Template>,
 }
 
 /// A job of the kind.
@@ -88,6 +91,7 @@ pub(super) struct HttpOperation {
     body: Option<Outgoing>,
     expected: Expected,
     max_bytes: u64,
+    sha256: Option<Template>,
 }
 
 impl HttpOperation {
@@ -100,7 +104,12 @@ impl HttpOperation {
         let mut keys: Keys = table.read(JOB_KEYS, problems);
         problems.extend(wrong_headers(&keys.headers, &table));
         problems.extend(two_bodies(&table));
+        Checksum::check(keys.sha256.as_ref(), &table, problems);
         let (method, path) = keys.take_path()?;
+        if keys.sha256.is_some() && method != Method::GET {
+            let why = "`sha256` is for `get`: anything else may bring nothing, or can't be asked for again";
+            problems.push(Problem::new(table.key_span("sha256"), why));
+        }
         let body = match (keys.json, keys.form, keys.body) {
             (Some(json), ..) => Some(Outgoing::Json(json)),
             (_, Some(form), _) => Some(Outgoing::Form(form)),
@@ -117,6 +126,7 @@ impl HttpOperation {
             body,
             expected,
             max_bytes,
+            sha256: keys.sha256,
         })
     }
 
@@ -147,6 +157,7 @@ impl HttpOperation {
             body: body.map(|body| body.bytes),
             expected: self.expected.clone(),
             max_bytes: self.max_bytes,
+            checksum: self.sha256.as_ref().map(|sha256| Checksum::of(sha256, scope)).transpose()?,
             redirects: self.source.redirects(),
             concealed,
         })
@@ -178,6 +189,10 @@ impl Operation for HttpOperation {
 
     fn tells_changes(&self) -> bool {
         !self.changes()
+    }
+
+    fn has_checksum(&self) -> bool {
+        self.sha256.is_some()
     }
 
     fn request(&self, scope: &Scope, _entry: Option<&Entry>) -> Result<Box<dyn Request>, SourceError> {

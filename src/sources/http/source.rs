@@ -89,6 +89,7 @@ impl Common {
             body_is_secret: false,
             expected: Expected(vec![100..=999]),
             max_bytes: MAX_BYTES,
+            checksum: None,
             redirects: 0,
             concealed: Concealed::default(),
         }))

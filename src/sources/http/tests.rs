@@ -130,6 +130,7 @@ fn call(method: Method, url: &str) -> Call {
         body_is_secret: false,
         expected: Expected::default(),
         max_bytes: 1 << 20,
+        checksum: None,
         redirects: 10,
         concealed: Concealed::default(),
     }

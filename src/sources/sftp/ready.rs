@@ -3,8 +3,8 @@
 //! the wait between the looks, which holds no slot (`run`).
 
 use super::asking::{self, AT_ONCE};
+use super::beside::Beside;
 use super::codec::Attrs;
-use super::done::DoneFile;
 use super::entry::{self, Found, Kind};
 use super::error::{Fault, shown};
 use super::pool::Pool;
@@ -28,7 +28,9 @@ pub(super) struct Gate {
     /// For how long they stay as they are.
     pub(super) stable_for: Option<Duration>,
     /// What says that they are whole.
-    pub(super) done_file: Option<DoneFile>,
+    pub(super) done_file: Option<Beside>,
+    /// What says what their bytes are, once they are taken: like a done file it is none of them.
+    pub(super) checksum_file: Option<Beside>,
 }
 
 /// Whether a file may be taken.
@@ -117,9 +119,9 @@ impl Waiting {
         Waiting { pool, gate, scope, unmarked: VecDeque::new(), unsettled: VecDeque::new() }
     }
 
-    /// Whether a name is that of a done file.
+    /// Whether a name is that of a file which only says something of others.
     pub(super) fn is_mark(&self, name: &[u8]) -> bool {
-        self.gate.done_file.as_ref().is_some_and(|done| done.has(name))
+        [&self.gate.done_file, &self.gate.checksum_file].into_iter().flatten().any(|mark| mark.has(name))
     }
 
     /// Takes a file in. Where it needs no other look, what becomes of it.

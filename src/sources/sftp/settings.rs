@@ -2,9 +2,10 @@
 //! password files that it names (`credentials`).
 
 use super::after::After;
+use super::beside::Beside;
+use super::checksum;
 use super::connect::Target;
 use super::credentials::Access;
-use super::done::DoneFile;
 use super::exclude::{Excluded, Patterns};
 use super::given::Given;
 use super::jump::Jump;
@@ -14,7 +15,7 @@ use super::same::Growing;
 use super::ssh_config::{self, Asked, Found};
 use crate::expr::{Problem, Table, Template};
 use crate::secret::{SecretRef, located};
-use crate::sources::{Problems, Surroundings};
+use crate::sources::{Checksum, Problems, Surroundings};
 use crate::units::{Bandwidth, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -40,8 +41,19 @@ pub(super) const SOURCE_KEYS: &[&str] = &[
     "ssh_config",
 ];
 /// The keys of a job.
-pub(super) const JOB_KEYS: &[&str] =
-    &["fetch", "flatten", "growing", "exclude", "symlinks", "min_age", "stable_for", "done_file", "after"];
+pub(super) const JOB_KEYS: &[&str] = &[
+    "fetch",
+    "flatten",
+    "growing",
+    "exclude",
+    "symlinks",
+    "min_age",
+    "stable_for",
+    "done_file",
+    "sha256",
+    "checksum_file",
+    "after",
+];
 
 /// Connections where the source doesn't say how many.
 const CONNECTIONS: usize = 4;
@@ -255,6 +267,11 @@ pub(super) struct Keys {
     pub(super) stable_for: Option<Span>,
     /// The name of the file beside it without which a file is skipped: `${{ item.name }}.done`, `_SUCCESS`.
     pub(super) done_file: Option<Template>,
+    /// The SHA-256 that the file must have: 64 hexadecimal digits.
+    pub(super) sha256: Option<Template>,
+    /// The name of the file beside it that says its SHA-256 or MD5, as sha256sum and md5sum write it:
+    /// `${{ item.name }}.sha256`, `SHA256SUMS`.
+    pub(super) checksum_file: Option<Template>,
     /// What is done with a file at the server once it is safe here: `{ move = "folder/" }` or `{ delete = true }`.
     pub(super) after: Option<After>,
 }
@@ -276,8 +293,9 @@ const LISTING: [&str; 3] = ["exclude", "symlinks", "stable_for"];
 impl Keys {
     /// Reads and checks them.
     pub(super) fn read(table: &mut Table, problems: &mut Problems) -> Keys {
-        table.refuse_secrets(&["fetch", "exclude", "done_file", "after"], problems);
+        table.refuse_secrets(&["fetch", "exclude", "done_file", "checksum_file", "after"], problems);
         let keys: Keys = table.read(JOB_KEYS, problems);
+        Checksum::check(keys.sha256.as_ref(), table, problems);
         let mut wrong = |key: &str, why: String| problems.push(Problem::new(table.key_span(key), why));
         if let Some(Err(why)) = keys.fetch.as_ref().and_then(Template::literal).map(Wanted::parse) {
             wrong("fetch", format!("`fetch`: {why}"));
@@ -286,8 +304,13 @@ impl Keys {
         if let Err(why) = Excluded::parse(&excluded.collect::<Vec<_>>()) {
             wrong("exclude", format!("`exclude`: {why}"));
         }
-        if let Some(Err(why)) = keys.done_file.clone().map(DoneFile::read) {
-            wrong("done_file", format!("`done_file`: {why}"));
+        for (key, name) in [("done_file", &keys.done_file), ("checksum_file", &keys.checksum_file)] {
+            if let Some(Err(why)) = name.clone().map(|name| Beside::read(key, name)) {
+                wrong(key, format!("`{key}`: {why}"));
+            }
+        }
+        if let Some((key, why)) = checksum::wrong(&keys) {
+            wrong(key, why.to_owned());
         }
         let misplaced = LISTING.iter().filter(|key| table.has(key) && keys.fetch.is_some() && !keys.lists());
         for key in misplaced {
@@ -312,10 +335,12 @@ impl Keys {
 
     /// What it asks of files before it takes them.
     pub(super) fn gate(&self) -> Gate {
+        let beside = |key, name: &Option<Template>| Beside::read(key, name.clone()?).ok();
         Gate {
             min_age: self.min_age.map(|span| span.0),
             stable_for: self.stable_for.map(|span| span.0),
-            done_file: self.done_file.clone().and_then(|name| DoneFile::read(name).ok()),
+            done_file: beside("done_file", &self.done_file),
+            checksum_file: beside("checksum_file", &self.checksum_file),
         }
     }
 }

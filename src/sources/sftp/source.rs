@@ -2,6 +2,7 @@
 
 use super::after::{Leaving, Old};
 use super::asking;
+use super::checksum::Check;
 use super::credentials;
 use super::entry::{self, Own};
 use super::error::shown;
@@ -136,7 +137,8 @@ impl Fetch {
         let is_gated = mark.is_some() || self.gate.min_age.is_some();
         let gate = is_gated.then(|| self.gate.clone());
         let same = Same::new(self.keys.growing);
-        Ok(Get { pool: self.pool.clone(), path, size: None, same, gate, mark, leaving: None, known: None })
+        let pool = self.pool.clone();
+        Ok(Get { pool, path, size: None, same, gate, mark, check: None, leaving: None, known: None })
     }
 }
 
@@ -171,6 +173,10 @@ impl Operation for Fetch {
         self.keys.after.is_some()
     }
 
+    fn has_checksum(&self) -> bool {
+        self.keys.sha256.is_some() || self.keys.checksum_file.is_some()
+    }
+
     fn changes(&self) -> bool {
         self.has_after()
     }
@@ -181,11 +187,22 @@ impl Operation for Fetch {
             Some(Own::File { path, attrs }) => {
                 let (pool, path, size) = (self.pool.clone(), path.clone(), attrs.size);
                 let same = Same::new(self.keys.growing);
-                Get { pool, path, size, same, gate: None, mark: None, leaving: None, known: None }
+                Get {
+                    pool,
+                    path,
+                    size,
+                    same,
+                    gate: None,
+                    mark: None,
+                    check: None,
+                    leaving: None,
+                    known: None,
+                }
             }
             Some(Own::Refused(error)) => return Err(error.clone()),
             None => self.named(scope)?,
         };
+        get.check = Check::of(&self.keys, &self.gate, &get.path, own.is_some(), scope)?;
         get.leaving = self.keys.after.as_ref().map(|after| after.of(&get.path, scope, entry)).transpose()?;
         Ok(Box::new(get))
     }
@@ -202,6 +219,8 @@ struct Get {
     gate: Option<Arc<Gate>>,
     /// Its done file.
     mark: Option<Vec<u8>>,
+    /// What says what its bytes must be.
+    check: Option<Check>,
     /// What becomes of it at the server.
     leaving: Option<Leaving>,
     /// Its fingerprint when it was fetched last.
@@ -259,12 +278,20 @@ impl Get {
         let lease = self.pool.lease(context).await?;
         let target = &self.pool.target.name;
         let file = File { lease: &lease, context, target, path: &self.path, size, same: &self.same };
-        let attrs = file.fetch(&Store::new(sink)).await?;
+        let checksum = async {
+            match &self.check {
+                Some(check) => check.checksum(&file).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let store = Store::new(sink);
+        let (attrs, checksum) = tokio::try_join!(file.fetch(&store), checksum)?;
         context.attributes(|said| said.set("file.size", attrs.size.unwrap_or_default()));
         Ok(Payload {
             brought: Brought { bytes: attrs.size.unwrap_or_default(), ..Brought::default() },
             modified: entry::modified(&attrs),
             fingerprint: entry::fingerprint(&attrs),
+            checksum,
             ..Payload::default()
         })
     }

@@ -247,6 +247,45 @@ async fn mistakes_of_a_job_are_all_told() {
     assert!(operation(&source, many).is_ok());
 }
 
+#[tokio::test]
+async fn mistakes_of_checksums_are_told() {
+    let source = source("host = \"h\"", Path::new("/")).unwrap();
+    let sum = format!("sha256 = '{}'", "0a".repeat(32));
+    let each = "checksum_file = '${{ item.name }}.sha256'";
+    let many = "fetch = '/in/*.csv'";
+    for (keys, told) in [
+        (format!("fetch = '/in/a'\nsha256 = '{}'", "0a".repeat(31)), "64 hexadecimal digits, and has 62"),
+        (format!("fetch = '/in/a'\n{sum}\n{each}"), "one is enough"),
+        (format!("{many}\n{sum}"), "`sha256` would be that of all files"),
+        (format!("{many}\n{each}\ngrowing = 'snapshot'"), "`growing` beside a checksum"),
+        (format!("fetch = '/in/a'\n{sum}\ngrowing = 'snapshot'"), "`growing` beside a checksum"),
+        (
+            format!("{many}\nchecksum_file = 'sums/${{{{ item.name }}}}'"),
+            "`checksum_file`: it lies in the folder",
+        ),
+        (
+            format!("{many}\nchecksum_file = '${{{{ item.name }}}}'"),
+            "`checksum_file`: it could have any name",
+        ),
+        (
+            format!("{many}\nchecksum_file = '${{{{ secrets.x }}}}.md5'"),
+            "`checksum_file` can't hold a secret",
+        ),
+    ] {
+        let all = operation(&source, &keys).err().unwrap();
+        assert!(all.len() == 1 && all[0].contains(told), "{keys}: {all:?}");
+    }
+    for keys in [
+        format!("fetch = '/in/a'\n{sum}"),
+        format!("{many}\nsha256 = '${{{{ vars.sums[item.name] }}}}'"),
+        format!("{many}\n{each}"),
+        format!("{many}\nchecksum_file = 'SHA256SUMS'"),
+    ] {
+        assert!(operation(&source, &keys).unwrap().has_checksum(), "{keys}");
+    }
+    assert!(!operation(&source, many).unwrap().has_checksum());
+}
+
 #[test]
 fn the_schema_knows_every_key() {
     let (source, job) = super::super::source::Sftp.schemas();

@@ -1,7 +1,7 @@
 //! Which files are taken: what is left out, what is followed, and what is not ready yet. Against OpenSSH, and where it
 //! matters what is asked, against servers of the tests' own.
 
-use super::super::done::DoneFile;
+use super::super::beside::Beside;
 use super::super::error::{shown, unshown};
 use super::super::ready::Gate;
 use super::hostile::*;
@@ -29,7 +29,7 @@ fn excluding(pool: &Arc<Pool>, patterns: &[&str]) -> Choice {
 }
 
 fn done(name: &str) -> Gate {
-    let done_file = Some(DoneFile::read(Template::parse(name).unwrap()).unwrap());
+    let done_file = Some(Beside::read("done_file", Template::parse(name).unwrap()).unwrap());
     Gate { done_file, ..Gate::default() }
 }
 

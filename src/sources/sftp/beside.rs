@@ -1,5 +1,6 @@
-//! The file that says that others are whole: one beside each (`${{ item.name }}.done`), or one for all of a folder
-//! (`_SUCCESS`). Pure. Not here: asking whether it is there (`ready`).
+//! A file that lies beside others and says something of them, that they are whole or what their bytes are: one beside each
+//! (`${{ item.name }}.done`), or one for all of a folder (`_SUCCESS`). Pure. Not here: asking whether it is there (`ready`),
+//! and reading it (`checksum`).
 
 use super::error::unshown;
 use crate::expr::{Scope, Template};
@@ -12,19 +13,21 @@ use std::os::unix::ffi::OsStrExt;
 mod tests;
 
 /// How it is named.
-pub(super) struct DoneFile {
+pub(super) struct Beside {
+    /// The job's key that says so.
+    key: &'static str,
     name: Template,
     /// Matches the names of all that there may be.
     matcher: GlobMatcher,
 }
 
-impl DoneFile {
+impl Beside {
     /// Reads it as a plan says it. An error says what is wrong.
-    pub(super) fn read(name: Template) -> Result<DoneFile, String> {
+    pub(super) fn read(key: &'static str, name: Template) -> Result<Beside, String> {
         let pattern = pattern(&name)?;
         let glob = GlobBuilder::new(&pattern).backslash_escape(true).build();
         let matcher = glob.map_err(|error| error.kind().to_string())?.compile_matcher();
-        Ok(DoneFile { name, matcher })
+        Ok(Beside { key, name, matcher })
     }
 
     /// Whether a name may be that of such a file, which is not one to be taken.
@@ -39,7 +42,7 @@ impl DoneFile {
 
     /// The name in a job that names its files itself.
     pub(super) fn text(&self, scope: &Scope) -> Result<String, SourceError> {
-        let wrong = |why: String| SourceError::new("expression", format!("`done_file`: {why}"));
+        let wrong = |why: String| SourceError::new("expression", format!("`{}`: {why}", self.key));
         let name = self.name.text(scope).map_err(|error| wrong(error.message))?;
         name_only(&name).map_err(|why| wrong(why.to_owned()))?;
         Ok(name)

@@ -3,8 +3,8 @@ use crate::expr::Globals;
 use serde_json::json;
 use std::sync::Arc;
 
-fn read(name: &str) -> Result<DoneFile, String> {
-    DoneFile::read(Template::parse(name).unwrap())
+fn read(name: &str) -> Result<Beside, String> {
+    Beside::read("done_file", Template::parse(name).unwrap())
 }
 
 fn listed(done: &str, name: &[u8]) -> Vec<u8> {
