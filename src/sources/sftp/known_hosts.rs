@@ -55,8 +55,8 @@ pub(super) struct KnownHosts {
 struct Line {
     key: PublicKey,
     marker: Marker,
-    /// Whether it is for the host at its very port. One that names no port, where the port is not 22, makes an equal key
-    /// good, and another no change.
+    /// Whether it is for the host at its very port. One that names no port, where the port is not 22, counts where no key
+    /// is known of that port: it makes an equal key good, and another no change.
     exact: bool,
     place: Place,
 }
@@ -134,11 +134,11 @@ impl KnownHosts {
         if let Some(line) = self.with(Marker::Revoked, key) {
             return line.revoked();
         }
-        if self.with(Marker::Host, key).is_some() {
+        if self.hosts().any(|line| line.key.key_data() == key) {
             return Verdict::Known;
         }
         // The one that it most likely replaces.
-        let others = self.lines.iter().filter(|line| line.exact && line.marker == Marker::Host);
+        let others = self.hosts().filter(|line| line.exact);
         let other = others.min_by_key(|line| !is_type(&line.key.algorithm(), &key.algorithm()));
         other.map_or(Verdict::Unknown, |line| Verdict::Changed(described(&line.key), line.place.clone()))
     }
@@ -162,6 +162,13 @@ impl KnownHosts {
         }
     }
 
+    /// The host's own keys: those at its very port, or else those that name no port.
+    fn hosts(&self) -> impl Iterator<Item = &Line> {
+        let hosts = self.lines.iter().filter(|line| line.marker == Marker::Host);
+        let has_exact = hosts.clone().any(|line| line.exact);
+        hosts.filter(move |line| line.exact || !has_exact)
+    }
+
     fn with(&self, marker: Marker, key: &KeyData) -> Option<&Line> {
         self.lines.iter().find(|line| line.marker == marker && line.key.key_data() == key)
     }
@@ -169,9 +176,8 @@ impl KnownHosts {
     /// The algorithms to ask for, those of known keys first: a server that has keys of several types then shows the
     /// one that is known.
     pub(super) fn order(&self, algorithms: &[Algorithm]) -> Vec<Algorithm> {
-        let hosts = self.lines.iter().filter(|line| line.marker == Marker::Host);
         let is_known =
-            |algorithm: &&Algorithm| hosts.clone().any(|line| is_type(&line.key.algorithm(), algorithm));
+            |algorithm: &&Algorithm| self.hosts().any(|line| is_type(&line.key.algorithm(), algorithm));
         let (mut first, rest): (Vec<_>, Vec<_>) = algorithms.iter().partition(is_known);
         first.extend(rest);
         first.into_iter().cloned().collect()

@@ -54,6 +54,29 @@ fn hosts_are_found_by_name_port_wildcard_and_not_by_what_is_negated() {
 }
 
 #[test]
+fn a_key_without_a_port_says_nothing_of_a_port_whose_own_key_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let [own, other] = ["own", "other"].map(|name| key(folder.path(), name, "ed25519"));
+    for text in [
+        line("host", &other) + &line("[host]:2222", &own),
+        line("[host]:2222,host", &own) + &line("host", &other),
+    ] {
+        let known = read(&text, "host", 2222);
+        assert_eq!(judge(&known, &own), Verdict::Known);
+        assert!(
+            matches!(judge(&known, &other), Verdict::Changed(old, _) if old == described(&own)),
+            "{text}"
+        );
+    }
+    // Which types are asked for goes by those that count.
+    let rsa = key(folder.path(), "rsa", "rsa");
+    let sha2 = Algorithm::Rsa { hash: Some(HashAlg::Sha512) };
+    let known = read(&(line("host", &rsa) + &line("[host]:2222", &own)), "host", 2222);
+    let all = [Algorithm::Ed25519, sha2];
+    assert_eq!(known.order(&all), all);
+}
+
+#[test]
 fn a_file_that_ssh_keygen_hashed_says_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let key = key(folder.path(), "key", "ecdsa");
