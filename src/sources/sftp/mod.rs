@@ -37,6 +37,8 @@ mod store;
 mod tests;
 mod trust;
 
+pub use pattern::is_many;
+
 use crate::sources::Kind;
 
 /// The kinds of source in this folder.
