@@ -15,6 +15,9 @@ pub(super) mod record;
 #[cfg(test)]
 mod tests;
 
+/// What is wrong with a file of revoked keys, most likely.
+const KRL: &str = "a list in binary form (KRL) is not supported: one public key a line is";
+
 /// What a server is called in files of known hosts, and in certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Name {
@@ -111,6 +114,21 @@ impl KnownHosts {
         }
     }
 
+    /// Adds the keys of a file that no host may have: a public key a line. An error says which line is none.
+    pub(super) fn revoke(&mut self, file: &Path, text: &str) -> Result<(), String> {
+        for (index, text) in text.lines().enumerate() {
+            let text = text.trim();
+            if text.is_empty() || text.starts_with('#') {
+                continue;
+            }
+            let place = Place { file: file.to_owned(), line: index + 1 };
+            let key =
+                PublicKey::from_openssh(text).map_err(|_| format!("{place}: no public key\n  ({KRL})"))?;
+            self.lines.push(Line { key, marker: Marker::Revoked, exact: true, place });
+        }
+        Ok(())
+    }
+
     /// Adds what was read by itself.
     pub(super) fn extend(&mut self, known: KnownHosts) {
         self.lines.extend(known.lines);
@@ -190,7 +208,7 @@ impl KnownHosts {
 }
 
 /// An RSA key goes with every RSA signature.
-fn is_type(key: &Algorithm, algorithm: &Algorithm) -> bool {
+pub(super) fn is_type(key: &Algorithm, algorithm: &Algorithm) -> bool {
     key == algorithm || matches!((key, algorithm), (Algorithm::Rsa { .. }, Algorithm::Rsa { .. }))
 }
 

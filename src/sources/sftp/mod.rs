@@ -21,6 +21,7 @@ mod known_hosts;
 mod link;
 mod links;
 mod list;
+mod opening;
 mod pattern;
 mod pool;
 mod ranges;

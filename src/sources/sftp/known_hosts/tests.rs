@@ -112,6 +112,21 @@ fn a_revoked_key_is_refused_whatever_else_is_said() {
 }
 
 #[test]
+fn a_file_of_revoked_keys_is_about_all_hosts_and_every_line_of_it_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let [key, other] = ["key", "other"].map(|name| self::key(folder.path(), name, "ed25519"));
+    let mut known = read(&(line("host", &key) + &line("host", &other)), "host", 22);
+    known.revoke(Path::new("revoked"), &format!("# gone\n\n  {}", line("", &key).trim())).unwrap();
+    let place = Place { file: PathBuf::from("revoked"), line: 3 };
+    assert_eq!(judge(&known, &key), Verdict::Revoked(described(&key), place));
+    assert_eq!(judge(&known, &other), Verdict::Known);
+    for wrong in ["SSHKRL\n\0\0\0\0\u{1}", "host ssh-ed25519 AAAA", "ssh-ed25519"] {
+        let why = known.revoke(Path::new("revoked"), wrong).unwrap_err();
+        assert!(why.starts_with("revoked:1: no public key\n  (a list in binary form"), "{why}");
+    }
+}
+
+#[test]
 fn of_several_known_keys_that_of_the_shown_type_is_the_changed_one() {
     let folder = tempfile::tempdir().unwrap();
     let [ecdsa, old, new] = [("ecdsa", "ecdsa"), ("old", "ed25519"), ("new", "ed25519")]
