@@ -113,7 +113,7 @@ impl Openers<'_> {
 
 /// The key of a file `FILE.pub`.
 fn public(file: &Path) -> Option<PublicKey> {
-    PublicKey::read_openssh_file(&file.with_added_extension("pub")).ok()
+    PublicKey::read_openssh_file(file.with_added_extension("pub")).ok()
 }
 
 fn is_locked(text: &str, error: &Error) -> bool {

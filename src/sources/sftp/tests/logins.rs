@@ -187,7 +187,7 @@ async fn no_more_than_four_logins_go_on_where_the_only_connection_is_lost_meanwh
     let through = async {
         let (mut near, _) = listener.accept().await.unwrap();
         let mut far = tokio::net::TcpStream::connect(("127.0.0.1", sshd.port)).await.unwrap();
-        tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await })
+        tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await }).abort_handle()
     };
     let context = Context::detached();
     let (lease, first) = tokio::join!(pool.lease(&context), through);
