@@ -144,7 +144,7 @@ pub(super) struct FetchArguments {
     /// The port of URLs that name none.
     #[arg(short = 'P', long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) port: Option<u16>,
-    /// Hosts on the way: [USER@]HOST[:PORT], the first first, commas between them.
+    /// Hosts on the way: [USER@]HOST[:PORT], the first first, commas between them; none, whatever the configuration says.
     #[arg(short = 'J', long, value_name = "HOST,..", value_delimiter = ',')]
     pub(super) jump: Vec<String>,
     /// The file of known hosts, in place of the usual ones.

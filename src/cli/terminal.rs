@@ -3,7 +3,7 @@
 
 use crate::secret::Secret;
 use crate::sources::{Answer, Question};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -12,6 +12,10 @@ use zeroize::Zeroizing;
 
 /// The longest answer, in bytes.
 const LONGEST: usize = 4096;
+/// The keys that would end or stop the program with the terminal as it is: without echo. Ctrl-C asks it to end.
+const ABRUPT: [SpecialCodeIndex; 2] = [SpecialCodeIndex::VQUIT, SpecialCodeIndex::VSUSP];
+/// What stands for no key at all on Linux, and elsewhere for one that nobody types.
+const NO_KEY: u8 = 0;
 
 /// The terminal of the process.
 pub(super) struct Terminal(File);
@@ -26,8 +30,9 @@ impl Terminal {
     pub(super) async fn answer(&self, mut questions: mpsc::Receiver<Question>) {
         let (mut secrets, mut consents) = (HashMap::<String, Secret>::new(), HashMap::<String, bool>::new());
         while let Some(Question { text, answer }) = questions.recv().await {
-            // Who asked may be gone by now.
+            // Who asked may be gone by now, or when there is an answer.
             match answer {
+                _ if answer.is_unwanted() => {}
                 Answer::Secret(to) => {
                     let known = secrets.get(&text).cloned();
                     let said = if known.is_some() { known } else { self.secret(&text).await };
@@ -82,9 +87,12 @@ fn read_line(terminal: &mut File) -> Option<Zeroizing<String>> {
     // Never grown: what it leaves behind would not be wiped.
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
     let mut byte = [0];
-    while terminal.read(&mut byte).ok()? == 1 && byte[0] != b'\n' {
-        if line.len() < LONGEST {
-            line.push(byte[0]);
+    loop {
+        match (terminal.read(&mut byte).ok()?, byte[0]) {
+            (0, _) if line.is_empty() => return None,
+            (0, _) | (_, b'\n') => break,
+            (_, letter) if line.len() < LONGEST => line.push(letter),
+            _ => {}
         }
     }
     let text = std::str::from_utf8(&line).ok()?;
@@ -102,6 +110,7 @@ impl Silence<'_> {
         let before = tcgetattr(terminal)?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
+        ABRUPT.into_iter().for_each(|key| silent.special_codes[key] = NO_KEY);
         tcsetattr(terminal, OptionalActions::Flush, &silent)?;
         Ok(Silence { terminal, before })
     }

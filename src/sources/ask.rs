@@ -25,6 +25,16 @@ pub enum Answer {
 #[derive(Clone)]
 pub struct Asking(mpsc::Sender<Question>);
 
+impl Answer {
+    /// Whether nobody waits for it any more.
+    pub fn is_unwanted(&self) -> bool {
+        match self {
+            Answer::Secret(to) => to.is_closed(),
+            Answer::Consent(to) => to.is_closed(),
+        }
+    }
+}
+
 impl fmt::Debug for Asking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Asking")

@@ -9,6 +9,7 @@ use crate::support::{or_skip, sshd};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+mod agent;
 mod asked;
 mod config;
 mod jumps;

@@ -1,6 +1,7 @@
 //! `sftp://[USER@]HOST[:PORT]/PATH`: where, and what. The path is all that follows, `?` and `#` too, and may be a pattern.
 //! Not here: what a pattern means (`sources::sftp`).
 
+use crate::sources::sftp::is_many;
 use percent_encoding::percent_decode_str;
 
 /// What has a meaning in a pattern: percent-encoded, it is itself.
@@ -26,8 +27,7 @@ impl Address {
         let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (login, place) =
             place.rsplit_once('@').map_or((None, place), |(login, place)| (Some(login), place));
-        let shown = format!("\"sftp://{place}{path}\"");
-        let wrong = |why: &str| format!("{shown}: {why}");
+        let wrong = |why: &str| format!("{}: {why}", shown(&format!("sftp://{place}{path}")));
         if login.and_then(|login| login.split_once(':')).is_some_and(|(_, password)| !password.is_empty()) {
             return Err(wrong(PASSWORD));
         }
@@ -40,8 +40,7 @@ impl Address {
         }
         let path = pattern(from_login_folder(path))
             .ok_or_else(|| wrong("the path is not UTF-8, or has a NUL in it"))?;
-        let is_many = path.ends_with('/') || is_wild(&path);
-        Ok(Address { user, host, port, path, is_many })
+        Ok(Address { user, host, port, is_many: is_many(&path), path })
     }
 }
 
@@ -57,15 +56,9 @@ fn after_scheme(url: &str) -> Option<&str> {
 
 /// What is wrong with something that is no such URL. What is written as for scp is said as a URL.
 fn no_url(text: &str) -> String {
-    let said = |hint: &str| format!("\"{text}\" is no SFTP URL\n  (write {hint})");
-    if let Some((scheme, rest)) = text.split_once("://") {
-        return match rest.contains('@') {
-            // There may be a password in it.
-            true => format!("a {scheme} URL is no SFTP URL\n  (write sftp://HOST/PATH)"),
-            false => said("sftp://HOST/PATH"),
-        };
-    }
+    let said = |hint: &str| format!("{} is no SFTP URL\n  (write {hint})", shown(text));
     match text.split_once(':') {
+        _ if may_have_password(text) || text.contains("://") => said("sftp://HOST/PATH"),
         Some((host, path)) if !host.is_empty() && !host.contains('/') => {
             let path = path.strip_prefix("~/").unwrap_or(path);
             let slash = if path.starts_with('/') { "" } else { "/~/" };
@@ -73,6 +66,21 @@ fn no_url(text: &str) -> String {
         }
         _ => said("sftp://HOST/PATH"),
     }
+}
+
+/// A URL, or what was meant as one, in an error.
+fn shown(text: &str) -> String {
+    match text.rsplit_once('@').filter(|_| may_have_password(text)) {
+        Some((_, rest)) => format!("\"..@{rest}\""),
+        None => format!("\"{text}\""),
+    }
+}
+
+/// Whether there may be a password in something that can't be read for sure, such as `sftp:user:password@host`, or a URL
+/// with a password that has a slash in it: before an `@` there is a colon that is not the scheme's.
+fn may_have_password(text: &str) -> bool {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    rest.rsplit_once('@').is_some_and(|(before, _)| before.contains(':'))
 }
 
 /// `host`, `host:22`, `[::1]:22`.
@@ -123,19 +131,6 @@ fn pattern(path: &str) -> Option<String> {
 
 fn is_hex(digits: &str) -> bool {
     digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-}
-
-/// Whether there is a wildcard in it that no backslash takes the meaning from.
-fn is_wild(pattern: &str) -> bool {
-    let mut letters = pattern.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' => drop(letters.next()),
-            '*' | '?' | '[' | '{' | '}' => return true,
-            _ => {}
-        }
-    }
-    false
 }
 
 /// A path that begins in the login folder has no slash in front.

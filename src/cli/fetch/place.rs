@@ -20,6 +20,11 @@ impl Place {
             (_, _) if destination.is_empty() || destination == "-" => Err(format!(
                 "\"{destination}\" is no place for files\n  (write a folder such as ./ or a file's name)"
             )),
+            // Somebody forgot it, and a URL stands in its place.
+            _ if destination.contains("://") => {
+                Err("DEST is missing: the last argument is a URL\n  (write where files go, such as ./)"
+                    .to_owned())
+            }
             (true, _) => Ok(Place::under(path, "")),
             (false, None) => Err(format!("\"{destination}\" is no folder that is there, and no file's name")),
             (false, Some(_)) if is_many => Err(format!(

@@ -96,7 +96,18 @@ fn what_is_no_url_is_told_with_what_to_write() {
 
 #[test]
 fn a_password_in_a_url_is_refused_and_never_repeated() {
-    for url in ["sftp://anna:s3cret@host/a", "https://anna:s3cret@host/a", "sftp://anna:s3cret@host"] {
+    for url in [
+        "sftp://anna:s3cret@host/a",
+        "https://anna:s3cret@host/a",
+        "sftp://anna:s3cret@host",
+        "anna:s3cret@host/a",
+        "anna:s3cret@host:/a",
+        "sftp:anna:s3cret@host/a",
+        "sftp:/anna:s3cret@host/a",
+        "sftp:///anna:s3cret@host/a",
+        "sftp://anna:x/s3cret@host/a",
+        "sftp://anna:s3cret/@host",
+    ] {
         assert!(!wrong(url).contains("s3cret"), "{}", wrong(url));
     }
     assert!(wrong("sftp://anna:s3cret@host/a").contains("password = { env = \"NAME\" }"));
@@ -144,6 +155,8 @@ fn a_destination_is_a_folder_or_one_files_name() {
     for nothing in ["", "-"] {
         assert!(place(nothing, false).is_err());
     }
+    let forgotten = place("sftp://anna:s3cret@host/a", false).unwrap_err();
+    assert!(forgotten.contains("DEST is missing") && !forgotten.contains("s3cret"), "{forgotten}");
 }
 
 fn arguments(line: &str) -> FetchArguments {

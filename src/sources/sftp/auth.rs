@@ -26,8 +26,8 @@ pub(super) enum Method {
     Locked(Arc<Locked>),
     /// A key that can't be used: what it is called, and why.
     Unusable(String, String),
-    /// The agent's keys: the one at `SSH_AUTH_SOCK`.
-    Agent,
+    /// The agent's keys, but for these: the one at `SSH_AUTH_SOCK`.
+    Agent(Vec<PublicKey>),
     /// A password.
     Password(Secret),
     /// A password that a person is asked for, if all else was refused.
@@ -38,16 +38,25 @@ pub(super) enum Method {
 pub(super) struct Asked {
     /// Whom.
     pub(super) asking: Asking,
-    /// Of what: `user@host`.
+    /// Of what: `user@host:port`.
     pub(super) of: String,
     /// What got in.
     pub(super) good: OnceCell<Secret>,
 }
 
 impl Method {
+    /// The public key, where it is one that is known.
+    pub(super) fn public(&self) -> Option<PublicKey> {
+        match self {
+            Method::Key(key, _) => Some(key.public_key().clone()),
+            Method::Locked(locked) => locked.public.clone(),
+            _ => None,
+        }
+    }
+
     fn kind(&self) -> MethodKind {
         match self {
-            Method::Key(..) | Method::Locked(_) | Method::Unusable(..) | Method::Agent => {
+            Method::Key(..) | Method::Locked(_) | Method::Unusable(..) | Method::Agent(_) => {
                 MethodKind::PublicKey
             }
             Method::Password(_) | Method::Asked(_) => MethodKind::Password,
@@ -58,7 +67,7 @@ impl Method {
         match self {
             Method::Key(_, name) | Method::Unusable(name, _) => format!("key {name}"),
             Method::Locked(locked) => format!("key {}", locked.name),
-            Method::Agent => "agent".to_owned(),
+            Method::Agent(_) => "agent".to_owned(),
             Method::Password(_) | Method::Asked(_) => "password".to_owned(),
         }
     }
@@ -135,7 +144,7 @@ async fn attempt<H: Handler>(
         Method::Unusable(_, why) => Ok(Tried::Unable(why.clone())),
         Method::Password(password) => Ok(tried(handle.authenticate_password(user, password.expose()).await?)),
         Method::Asked(asked) => by_asking(handle, user, asked).await,
-        Method::Agent => by_agent(handle, user, None).await,
+        Method::Agent(but) => by_agent(handle, user, |key| !but.iter().any(|one| is_same(one, key))).await,
     }
 }
 
@@ -163,7 +172,8 @@ async fn by_locked<H: Handler>(
 ) -> Result<Tried, russh::Error> {
     if let Some(public) = &locked.public {
         if locked.by_agent
-            && let answer @ (Tried::In | Tried::Refused(_)) = by_agent(handle, user, Some(public)).await?
+            && let answer @ (Tried::In | Tried::Refused(_)) =
+                by_agent(handle, user, |key| is_same(key, public)).await?
         {
             return Ok(answer);
         }
@@ -256,11 +266,16 @@ async fn rsa_hash<H: Handler>(handle: &Handle<H>, key: &PublicKey) -> Result<Opt
     Ok(handle.best_supported_rsa_hash().await?.unwrap_or(Some(HashAlg::Sha256)))
 }
 
-/// By the agent's keys, or by one of them.
+/// Whether two keys differ in their comments at most.
+fn is_same(one: &PublicKey, other: &PublicKey) -> bool {
+    one.key_data() == other.key_data()
+}
+
+/// By those keys of the agent that are wanted.
 async fn by_agent<H: Handler>(
     handle: &mut Handle<H>,
     user: &str,
-    only: Option<&PublicKey>,
+    is_wanted: impl Fn(&PublicKey) -> bool,
 ) -> Result<Tried, russh::Error> {
     let mut agent = match AgentClient::connect_env().await {
         Ok(agent) => agent,
@@ -274,9 +289,8 @@ async fn by_agent<H: Handler>(
         AgentIdentity::PublicKey { key, .. } => Some(key),
         AgentIdentity::Certificate { .. } => None,
     });
-    let keys = keys.filter(|key| only.is_none_or(|only| only.key_data() == key.key_data()));
-    let mut last = Tried::Unable("it has no keys".to_owned());
-    for key in keys.take(MOST_IDENTITIES) {
+    let mut last = Tried::Unable("it has no further keys".to_owned());
+    for key in keys.filter(is_wanted).take(MOST_IDENTITIES) {
         let hash = rsa_hash(handle, &key).await?;
         last = match handle.authenticate_publickey_with(user, key, hash, &mut agent).await {
             Ok(result) => tried(result),

@@ -3,9 +3,10 @@
 
 use super::auth::Method;
 use super::error::Lost;
-use super::link::{Link, WINDOW};
+use super::link::{End, Link, WINDOW};
+use super::opening::{Ended, Opening, Up};
 use super::route::{self, Stream};
-use super::session::{Opening, Session, Up};
+use super::session::Session;
 use super::trust::Trust;
 use crate::gather::{Advice, Attributes};
 use crate::sources::{Asking, SourceError};
@@ -54,7 +55,7 @@ impl Target {
 
     /// How long it may take from TCP to the first answer over SFTP.
     fn patience(&self) -> Duration {
-        let patience = self.connect_timeout * LOGIN_PATIENCE;
+        let patience = self.connect_timeout.saturating_mul(LOGIN_PATIENCE);
         let is_asked = self.asking.as_ref().is_some_and(Asking::is_heard);
         if is_asked { patience.max(ASKING_PATIENCE) } else { patience }
     }
@@ -95,8 +96,16 @@ pub(super) struct Hop {
 impl Credentials {
     /// What the user should know of the server and the jump hosts, once.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let hops = self.hops.iter().map(|hop| &hop.credentials.trust);
-        hops.chain([&self.trust]).flat_map(|trust| trust.warnings()).collect()
+        self.trusts().flat_map(|trust| trust.warnings()).collect()
+    }
+
+    /// See [`Trust::types_unpinned`].
+    fn types_unpinned(&self) -> usize {
+        self.trusts().map(|trust| trust.types_unpinned()).sum()
+    }
+
+    fn trusts(&self) -> impl Iterator<Item = &Arc<Trust>> {
+        self.hops.iter().map(|hop| &hop.credentials.trust).chain([&self.trust])
     }
 }
 
@@ -111,15 +120,29 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects and logs in. That there is SFTP is told later, by a call of `up` or by the first answer.
+    /// Connects and logs in. That there is SFTP is told later, by a call of `up` or by the first answer. Where only
+    /// fingerprints are known, a server that shows another key is asked for one of each other type.
     pub(super) async fn open(
         target: &Target,
         credentials: Arc<Credentials>,
-        up: Option<Up>,
+        mut up: Option<Up>,
+    ) -> Result<Connection, SourceError> {
+        loop {
+            let unpinned = credentials.types_unpinned();
+            let opened = Connection::open_once(target, &credentials, &mut up).await;
+            if opened.is_ok() || credentials.types_unpinned() <= unpinned {
+                return opened;
+            }
+        }
+    }
+
+    async fn open_once(
+        target: &Target,
+        credentials: &Credentials,
+        up: &mut Option<Up>,
     ) -> Result<Connection, SourceError> {
         let (stream, way) = route::reach(target, &credentials.hops).await?;
-        let opening = Opening { window: WINDOW, patience: target.patience(), up };
-        let opened = start(stream, opening, target, &credentials);
+        let opened = start(stream, &way, target, credentials, up);
         let (session, link) = target.patiently(opened).await?;
         Ok(Connection { session, link, way })
     }
@@ -135,17 +158,31 @@ impl Connection {
 
 async fn start(
     stream: Stream,
-    opening: Opening,
+    way: &[Link],
     target: &Target,
     credentials: &Credentials,
+    up: &mut Option<Up>,
 ) -> Result<(Session, Link), SourceError> {
     let link = Link::open(stream, target, credentials).await?;
-    let lost = |lost: Lost| match (&lost, link.gone()) {
+    let ended = ended(way, &link, credentials);
+    let lost = |lost: Lost| match (&lost, ended()) {
         (Lost::Link(_), Some(why)) => Lost::Link(why.into()).error(&target.name),
         _ => lost.error(&target.name),
     };
     let channel = link.channel().await;
     let channel = channel.map_err(|error| lost(Lost::Link(format!("{error}").into())))?;
-    let session = Session::start(channel, opening).await.map_err(lost)?;
-    Ok((session, link))
+    let (patience, up, ended) = (target.patience(), up.take(), ended.clone());
+    let session = Session::start(channel, Opening { window: WINDOW, patience, up, ended }).await;
+    session.map_err(lost).map(|session| (session, link))
+}
+
+/// Tells why a link of a connection ended, and where: the nearest of them takes the others with it.
+fn ended(way: &[Link], link: &Link, credentials: &Credentials) -> Ended {
+    let hops = way.iter().zip(&credentials.hops);
+    let hops: Vec<_> = hops.map(|(link, hop)| (link.end().clone(), hop.target.address())).collect();
+    let own = link.end().clone();
+    Arc::new(move || {
+        let at_hop = |(end, hop): &(End, String)| Some(format!("at jump host {hop}: {}", end.why()?));
+        hops.iter().find_map(at_hop).or_else(|| own.why())
+    })
 }

@@ -13,7 +13,7 @@ use super::trust::Trust;
 use crate::expr::Scope;
 use crate::gather::Advice;
 use crate::secret::{SecretRef, located};
-use crate::sources::SourceError;
+use crate::sources::{Asking, SourceError};
 use russh::keys::decode_secret_key;
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ const KNOWN_HOSTS: [&str; 2] = ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"];
 const MACHINE_KNOWN_HOSTS: [&str; 2] = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
 /// The keys that OpenSSH tries, where nothing else is said.
 const USUAL_KEYS: [&str; 3] = ["~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"];
+
+const MISSING: &str = "no such file";
 
 /// What a plan says of getting into one server.
 #[derive(Clone, Copy)]
@@ -64,18 +66,22 @@ pub(super) fn read(
     scope: &Scope,
     folder: &Path,
 ) -> Result<Credentials, SourceError> {
-    let read = |access, target: &Target| Reading { access, target, scope, folder }.credentials();
-    let own = read(settings.access(), target)?;
-    let hops = settings.jump.0.iter().map(|hop| {
-        let target = hop.target(target);
-        Ok(Hop { credentials: read(hop.access(settings), &target)?, target })
-    });
-    Ok(Credentials { hops: hops.collect::<Result<_, SourceError>>()?, ..own })
+    let read =
+        |access, target: &Target, way: &[Hop]| Reading { access, target, way, scope, folder }.credentials();
+    let mut hops = Vec::new();
+    for hop in settings.jump.hops() {
+        let target = hop.target(settings, target);
+        hops.push(Hop { credentials: read(hop.access(settings), &target, &hops)?, target });
+    }
+    let own = read(settings.access(), target, &hops)?;
+    Ok(Credentials { hops, ..own })
 }
 
 struct Reading<'a> {
     access: Access<'a>,
     target: &'a Target,
+    /// What it is reached through.
+    way: &'a [Hop],
     scope: &'a Scope,
     folder: &'a Path,
 }
@@ -90,7 +96,7 @@ impl Reading<'_> {
         let trust = Arc::new(self.trust().map_err(wrong("host_key"))?);
         trust.warn_of_wrong_lines();
         let user = self.user().map_err(wrong("login"))?;
-        let methods = self.methods(&format!("{user}@{}", self.target.host)).map_err(wrong("login"))?;
+        let methods = self.methods(&self.login(&user)).map_err(wrong("login"))?;
         Ok(Credentials { user, methods, trust, hops: Vec::new() })
     }
 
@@ -101,29 +107,44 @@ impl Reading<'_> {
         local_user().ok_or_else(|| "no `user`, and USER is not set".to_owned())
     }
 
+    /// Who logs in where: for two places in the same words a person would be asked once, and one be told the other's
+    /// password.
+    fn login(&self, user: &str) -> String {
+        let login = format!("{user}@{}", self.target.address());
+        let way: Vec<String> = self.way.iter().map(|hop| hop.target.address()).collect();
+        if way.is_empty() { login } else { format!("{login} through {}", way.join(", ")) }
+    }
+
+    /// Who can be asked.
+    fn asking(&self) -> Option<&Asking> {
+        self.target.asking.as_ref().filter(|_| !self.access.found.is_batch)
+    }
+
     /// The ways to log in, in order. `of` is whose password a person would be asked for.
     fn methods(&self, of: &str) -> Result<Vec<Method>, String> {
         let Access { key, password, agent, found, .. } = self.access;
         let is_bare = key.is_none() && password.is_none();
         let has_agent = std::env::var_os("SSH_AUTH_SOCK").is_some();
         let all_of_agent = agent.unwrap_or(is_bare && has_agent && !found.identities_only);
-        // Where the agent is asked for all that it has, it need not be asked for each.
-        let by_agent = has_agent && !all_of_agent && agent != Some(false);
-        let asking = self.target.asking.as_ref();
+        let is_named = found.identities.is_some();
+        // Where the agent was asked for all that it has, it need not be asked for each.
+        let by_agent = has_agent && agent != Some(false) && (is_named || !all_of_agent);
+        let asking = self.asking();
         let openers = Openers { by_agent, asking };
-        let mut methods = Vec::new();
+        let identities = if is_bare && agent.is_none() { self.identities(openers) } else { Vec::new() };
+        // Servers hang up after a few refusals: what is named comes first.
+        let (named, usual) = if is_named { (identities, Vec::new()) } else { (Vec::new(), identities) };
+        let mut methods = named;
         if let Some(key) = key {
             methods.push(self.key(key, openers)?);
         }
         if all_of_agent {
-            methods.push(Method::Agent);
+            methods.push(Method::Agent(methods.iter().filter_map(Method::public).collect()));
         }
         if let Some(password) = password {
             methods.push(Method::Password(password.resolve(self.scope, self.folder)?));
         }
-        if is_bare && agent.is_none() {
-            methods.extend(self.identities(openers));
-        }
+        methods.extend(usual);
         if let Some(asking) = asking.filter(|_| password.is_none()) {
             let asked = Asked { asking: asking.clone(), of: of.to_owned(), good: OnceCell::new() };
             methods.push(Method::Asked(Arc::new(asked)));
@@ -167,8 +188,12 @@ impl Reading<'_> {
     fn trust(&self) -> Result<Trust, String> {
         let Access { host_key, alias, found, .. } = self.access;
         let name = Name::new(&self.target.host, self.target.port, alias);
-        let (known, file) = self.known_hosts(&name)?;
-        let asking = self.target.asking.clone().filter(|_| found.strict != Some(Strict::Yes));
+        let (mut known, file, missing) = self.known_hosts(&name)?;
+        if let Some(file) = &found.revoked {
+            let text = read_text(file).map_err(|error| format!("{}: {}", file.display(), told(&error)))?;
+            known.revoke(file, &text)?;
+        }
+        let asking = self.asking().cloned().filter(|_| found.strict != Some(Strict::Yes));
         Ok(Trust {
             target: self.target.name.clone(),
             name,
@@ -177,45 +202,34 @@ impl Reading<'_> {
             accept_new: self.access.accepts_new(),
             asking,
             known: Mutex::new(known),
-            warnings: Mutex::default(),
+            unpinned: Mutex::default(),
+            warnings: Mutex::new(missing),
         })
     }
 
-    /// What is known of the host, and the file to which more would be added.
-    fn known_hosts(&self, name: &Name) -> Result<(KnownHosts, Option<PathBuf>), String> {
+    /// What is known of the host, the file to which more would be added, and the files that are named and not there: as
+    /// with OpenSSH nothing is known from those.
+    fn known_hosts(&self, name: &Name) -> Result<(KnownHosts, Option<PathBuf>, Vec<String>), String> {
         let mut known = KnownHosts::default();
         let Some(named) = self.access.known_hosts.map(Texts::list) else {
             let [own, others] = self.usual_known_hosts();
             for file in own.iter().chain(&others) {
-                self.read_known(&mut known, name, file, true)
-                    .map_err(|why| format!("{}: {why}", file.display()))?;
+                read_known(&mut known, name, file).map_err(|why| format!("{}: {why}", file.display()))?;
             }
-            return Ok((known, own.into_iter().next()));
+            return Ok((known, own.into_iter().next(), Vec::new()));
         };
         let files: Vec<PathBuf> = named.iter().map(|path| located(path, self.folder)).collect();
         // The first one is made when the first host is accepted.
-        let is_made = self.access.accepts_new() || self.target.asking.is_some();
+        let is_made = self.access.accepts_new() || self.asking().is_some();
+        let mut missing = Vec::new();
         for (index, (path, file)) in named.iter().zip(&files).enumerate() {
-            let may_be_missing = index == 0 && is_made;
-            self.read_known(&mut known, name, file, may_be_missing)
-                .map_err(|why| format!("known_hosts {path}: {why}"))?;
+            let why = |why: &str| format!("known_hosts {path}: {why}");
+            let is_there = read_known(&mut known, name, file).map_err(|error| why(&error))?;
+            if !is_there && (index > 0 || !is_made) {
+                missing.push(format!("{}: {}", self.target.name, why(MISSING)));
+            }
         }
-        Ok((known, files.into_iter().next()))
-    }
-
-    fn read_known(
-        &self,
-        known: &mut KnownHosts,
-        name: &Name,
-        file: &Path,
-        may_be_missing: bool,
-    ) -> Result<(), String> {
-        match read_text(file) {
-            Ok(text) => known.read(file, &text, name),
-            Err(error) if error.kind() == ErrorKind::NotFound && may_be_missing => {}
-            Err(error) => return Err(told(&error)),
-        }
-        Ok(())
+        Ok((known, files.into_iter().next(), missing))
     }
 
     /// The user's files and the machine's: those that the configuration names, else the usual ones.
@@ -240,6 +254,16 @@ fn identity(file: &Path, openers: Openers<'_>) -> Method {
     read.unwrap_or_else(|why| Method::Unusable(name, why))
 }
 
+/// Adds what a file says of a host, and gives whether there is one.
+fn read_known(known: &mut KnownHosts, name: &Name, file: &Path) -> Result<bool, String> {
+    match read_text(file) {
+        Ok(text) => known.read(file, &text, name),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error.to_string()),
+    }
+    Ok(true)
+}
+
 /// A file's text; what is not UTF-8 in a comment does no harm.
 fn read_text(path: &Path) -> Result<String, Error> {
     if std::fs::metadata(path)?.len() > LARGEST {
@@ -250,7 +274,7 @@ fn read_text(path: &Path) -> Result<String, Error> {
 
 fn told(error: &Error) -> String {
     match error.kind() {
-        ErrorKind::NotFound => "no such file".to_owned(),
+        ErrorKind::NotFound => MISSING.to_owned(),
         _ => error.to_string(),
     }
 }

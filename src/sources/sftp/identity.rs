@@ -74,12 +74,16 @@ pub(super) struct Openers<'a> {
 }
 
 impl Openers<'_> {
-    /// A key by its text. `file` is where a public half may lie beside it. An error if it is no key, or one that nobody
-    /// can open.
+    /// A key by its text; by that of its public half, an agent has the other. `file` is where a public half may lie beside
+    /// it. An error if it is no key, or one that nobody can open.
     pub(super) fn read(self, text: &str, name: &str, file: Option<&Path>) -> Result<Method, String> {
         match decode_secret_key(text, None) {
             Ok(key) => Ok(Method::Key(Arc::new(key), name.to_owned())),
-            Err(error) if !is_locked(text, &error) => Err(format!("not a private key ({error})")),
+            Err(error) if !is_locked(text, &error) => match PublicKey::from_openssh(text) {
+                Ok(public) if self.by_agent => Ok(self.locked(name, Some(public), None)),
+                Ok(_) => Err("a public key, and no agent that could have the private one".to_owned()),
+                Err(_) => Err(format!("not a private key ({error})")),
+            },
             Err(_) if !self.by_agent && self.asking.is_none() => Err(LOCKED.to_owned()),
             Err(_) => {
                 let own = PrivateKey::from_openssh(text).map(|key| key.public_key().clone()).ok();
@@ -107,10 +111,9 @@ impl Openers<'_> {
     }
 }
 
-/// The key of a file `FILE.pub`, or of the file itself.
+/// The key of a file `FILE.pub`.
 fn public(file: &Path) -> Option<PublicKey> {
-    let beside = file.with_added_extension("pub");
-    [beside.as_path(), file].into_iter().find_map(|path| PublicKey::read_openssh_file(path).ok())
+    PublicKey::read_openssh_file(file.with_added_extension("pub")).ok()
 }
 
 fn is_locked(text: &str, error: &Error) -> bool {

@@ -1,5 +1,5 @@
-//! Jump hosts as a plan says them: `"user@host:port"`, a table with a login of its own, or a list of such, in order. Not
-//! here: going through them (`route`).
+//! Jump hosts as a plan says them: `"user@host:port"`, a table with a login of its own, a list of such, in order, or
+//! `"none"`. Not here: going through them (`route`).
 
 use super::connect::Target;
 use super::credentials::Access;
@@ -10,18 +10,21 @@ use crate::secret::SecretRef;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
 
 /// The most jump hosts on a way: each is a connection and a login more for every connection to the server.
 const MOST_HOPS: usize = 8;
+const FORM: &str = "\"user@host:port\" or a table with `host`";
 const FORMS: &str = "\"user@host:port\", a table with `host`, or a list of such";
+/// What says that there are no jump hosts, whatever a configuration says, as with OpenSSH.
+const NONE: &str = "none";
 
-/// The jump hosts on the way to a server, the nearest first.
+/// The jump hosts on the way to a server, the nearest first; or that nothing is said of them.
 #[derive(Default)]
-pub(super) struct Jump(pub(super) Vec<Written>);
+pub(super) struct Jump(Option<Vec<Written>>);
 
 /// A jump host as it is written.
 #[derive(Deserialize, JsonSchema, Default)]
@@ -34,11 +37,11 @@ pub(super) struct Written {
     port: Option<u16>,
     /// Who logs in there. Default: the source's user.
     user: Option<Given>,
-    /// A private key: the path of its file, or a secret that is the key itself. Default: the source's login.
+    /// A private key: the path of its file, or a secret that is the key itself. Default: the source's.
     key: Option<Given>,
     /// What opens the key.
     passphrase: Option<SecretRef>,
-    /// The user's password there.
+    /// The user's password there. The source's is for its own host alone.
     password: Option<SecretRef>,
     /// Files of known hosts. Default: the source's.
     known_hosts: Option<Texts>,
@@ -50,29 +53,38 @@ pub(super) struct Written {
 }
 
 impl Jump {
+    /// The hosts, the nearest first.
+    pub(super) fn hops(&self) -> &[Written] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
     /// Asks the OpenSSH configuration about each, where the plan says nothing. Those on the way to the first of them come
-    /// before it; `way` is taken if the plan names none at all.
+    /// before it; `way` is taken if the plan says nothing at all.
     pub(super) fn learn(
         &mut self,
         way: Vec<Found>,
         look_up: impl Fn(Asked) -> Result<Found, String>,
     ) -> Result<(), String> {
+        let learned = |found| Written::default().learn(found);
+        let Some(written) = self.0.take() else {
+            self.0 = Some(way.into_iter().map(learned).collect());
+            return Ok(());
+        };
         let mut hops = Vec::new();
-        for (at, hop) in std::mem::take(&mut self.0).into_iter().enumerate() {
+        for hop in written {
             let mut found = look_up(hop.asked())?;
             let before = std::mem::take(&mut found.jump);
-            if at == 0 {
-                hops.extend(before.into_iter().map(|found| Written::default().learn(found)));
+            if hops.is_empty() {
+                hops.extend(before.into_iter().map(learned));
             }
             hops.push(hop.learn(found));
         }
-        if hops.is_empty() {
-            hops.extend(way.into_iter().map(|found| Written::default().learn(found)));
-        }
-        self.0 = hops;
-        match self.0.len() > MOST_HOPS {
+        match hops.len() > MOST_HOPS {
             true => Err(format!("more than {MOST_HOPS} jump hosts on the way")),
-            false => Ok(()),
+            false => {
+                self.0 = Some(hops);
+                Ok(())
+            }
         }
     }
 }
@@ -92,49 +104,48 @@ impl Written {
         Written { host, port, user: self.user.or(user), found, ..self }
     }
 
-    /// What it takes to pass it: a key or password of its own is all that is tried, else the source's login is.
+    /// What it takes to pass it: a key or password of its own is all that is tried, else the source's login is, but for its
+    /// password, which is for one host alone.
     pub(super) fn access<'a>(&'a self, source: &'a Settings) -> Access<'a> {
         let source = source.access();
         let has_own = self.key.is_some() || self.password.is_some() || self.found.identities.is_some();
-        let login = match has_own {
-            true => Access {
-                key: self.key.as_ref(),
-                passphrase: self.passphrase.as_ref(),
-                password: self.password.as_ref(),
-                ..source
-            },
-            false => source,
+        let (key, passphrase) = match has_own {
+            true => (self.key.as_ref(), self.passphrase.as_ref()),
+            false => (source.key, source.passphrase),
         };
         Access {
-            user: self.user.as_ref().or(login.user),
-            known_hosts: self.known_hosts.as_ref().or(login.known_hosts),
+            user: self.user.as_ref().or(source.user),
+            key,
+            passphrase,
+            password: self.password.as_ref(),
+            known_hosts: match &self.found.user_known_hosts {
+                None => self.known_hosts.as_ref().or(source.known_hosts),
+                Some(_) => self.known_hosts.as_ref(),
+            },
             host_key: self.host_key.as_ref(),
             alias: self.found.alias.as_deref(),
             found: &self.found,
-            ..login
+            ..source
         }
     }
 
-    /// Where it is, on the way to `target`.
-    pub(super) fn target(&self, target: &Target) -> Target {
+    /// Where it is, on the way to `target`, and how long it may take there.
+    pub(super) fn target(&self, source: &Settings, target: &Target) -> Target {
         let (host, port) = (self.host.clone(), self.port.unwrap_or(22));
-        let mut hop = Target { host, port, ..target.clone() };
+        let (connect_timeout, keepalive) = source.times(&self.found);
+        let mut hop = Target { host, port, connect_timeout, keepalive, ..target.clone() };
         hop.name = format!("{}: jump host {}", target.name, hop.address());
         hop
     }
 
     /// `user@host:port`, also as `ssh://..`.
     fn parse(text: &str) -> Result<Written, String> {
-        let bare = text.strip_prefix("ssh://").map_or(text, |rest| rest.strip_suffix('/').unwrap_or(rest));
-        let (user, rest) = match bare.rsplit_once('@') {
-            Some((user, rest)) => (Some(user), rest),
-            None => (None, bare),
-        };
+        let (user, place) = login_and_place(text);
         if user.is_some_and(|user| user.contains(':')) {
             let hint = "give the jump host a table with `password`";
             return Err(format!("a password must not stand in the plan\n  ({hint})"));
         }
-        let (host, port) = host_and_port(rest).ok_or_else(|| format!("must be {FORMS}"))?;
+        let (host, port) = host_and_port(place).ok_or_else(|| format!("must be {FORMS}"))?;
         let user = user.map(Given::of_literal);
         Written { host: host.to_owned(), port, user, ..Written::default() }.checked()
     }
@@ -155,8 +166,14 @@ impl Written {
     }
 }
 
+/// `[user@]place`, also as `ssh://[user@]place/`.
+pub(super) fn login_and_place(text: &str) -> (Option<&str>, &str) {
+    let bare = text.strip_prefix("ssh://").map_or(text, |rest| rest.strip_suffix('/').unwrap_or(rest));
+    bare.rsplit_once('@').map_or((None, bare), |(user, place)| (Some(user), place))
+}
+
 /// `host`, `host:port`, `[address]:port`, or an IPv6 address.
-fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
+pub(super) fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
     if text.parse::<Ipv6Addr>().is_ok() {
         return Some((text, None));
     }
@@ -172,64 +189,54 @@ fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
 
 impl<'de> Deserialize<'de> for Jump {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Jump, D::Error> {
-        from.deserialize_any(JumpVisitor)
+        Hops { in_list: false }.deserialize(from).map(|hops| Jump(Some(hops)))
     }
 }
 
-struct JumpVisitor;
+/// Reads one jump host, or outside of a list several of them or none.
+struct Hops {
+    in_list: bool,
+}
 
-impl<'de> Visitor<'de> for JumpVisitor {
-    type Value = Jump;
+impl<'de> DeserializeSeed<'de> for Hops {
+    type Value = Vec<Written>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Vec<Written>, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Hops {
+    type Value = Vec<Written>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(FORMS)
+        f.write_str(if self.in_list { FORM } else { FORMS })
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Jump, E> {
-        HopVisitor.visit_str(text).map(|One(hop)| Jump(vec![hop]))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<Written>, E> {
+        match text.eq_ignore_ascii_case(NONE) && !self.in_list {
+            true => Ok(Vec::new()),
+            false => Written::parse(text).map(|hop| vec![hop]).map_err(E::custom),
+        }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Jump, A::Error> {
-        HopVisitor.visit_map(entries).map(|One(hop)| Jump(vec![hop]))
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Vec<Written>, A::Error> {
+        let written = Written::deserialize(MapAccessDeserializer::new(entries))?;
+        written.checked().map(|hop| vec![hop]).map_err(de::Error::custom)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Jump, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Written>, A::Error> {
+        if self.in_list {
+            return Err(de::Error::invalid_type(Unexpected::Seq, &self));
+        }
         let mut hops = Vec::new();
-        while let Some(One(hop)) = items.next_element()? {
-            hops.push(hop);
+        while let Some(hop) = items.next_element_seed(Hops { in_list: true })? {
+            hops.extend(hop);
         }
         match (1..=MOST_HOPS).contains(&hops.len()) {
-            true => Ok(Jump(hops)),
-            false => Err(de::Error::custom(format!("must be 1 to {MOST_HOPS} hosts"))),
+            true => Ok(hops),
+            false => Err(de::Error::custom(format!("must be 1 to {MOST_HOPS} hosts, or \"{NONE}\""))),
         }
-    }
-}
-
-/// One jump host, as text or table.
-struct One(Written);
-
-impl<'de> Deserialize<'de> for One {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<One, D::Error> {
-        from.deserialize_any(HopVisitor)
-    }
-}
-
-struct HopVisitor;
-
-impl<'de> Visitor<'de> for HopVisitor {
-    type Value = One;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"user@host:port\" or a table with `host`")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<One, E> {
-        Written::parse(text).map(One).map_err(E::custom)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<One, A::Error> {
-        let written = Written::deserialize(MapAccessDeserializer::new(entries))?;
-        written.checked().map(One).map_err(de::Error::custom)
     }
 }
 

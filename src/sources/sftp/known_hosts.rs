@@ -15,6 +15,9 @@ pub(super) mod record;
 #[cfg(test)]
 mod tests;
 
+/// What is wrong with a file of revoked keys, most likely.
+const KRL: &str = "a list in binary form (KRL) is not supported: one public key a line is";
+
 /// What a server is called in files of known hosts, and in certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Name {
@@ -55,8 +58,8 @@ pub(super) struct KnownHosts {
 struct Line {
     key: PublicKey,
     marker: Marker,
-    /// Whether it is for the host at its very port. One that names no port, where the port is not 22, makes an equal key
-    /// good, and another no change.
+    /// Whether it is for the host at its very port. One that names no port, where the port is not 22, counts where no key
+    /// is known of that port: it makes an equal key good, and another no change.
     exact: bool,
     place: Place,
 }
@@ -111,6 +114,21 @@ impl KnownHosts {
         }
     }
 
+    /// Adds the keys of a file that no host may have: a public key a line. An error says which line is none.
+    pub(super) fn revoke(&mut self, file: &Path, text: &str) -> Result<(), String> {
+        for (index, text) in text.lines().enumerate() {
+            let text = text.trim();
+            if text.is_empty() || text.starts_with('#') {
+                continue;
+            }
+            let place = Place { file: file.to_owned(), line: index + 1 };
+            let key =
+                PublicKey::from_openssh(text).map_err(|_| format!("{place}: no public key\n  ({KRL})"))?;
+            self.lines.push(Line { key, marker: Marker::Revoked, exact: true, place });
+        }
+        Ok(())
+    }
+
     /// Adds what was read by itself.
     pub(super) fn extend(&mut self, known: KnownHosts) {
         self.lines.extend(known.lines);
@@ -134,11 +152,11 @@ impl KnownHosts {
         if let Some(line) = self.with(Marker::Revoked, key) {
             return line.revoked();
         }
-        if self.with(Marker::Host, key).is_some() {
+        if self.hosts().any(|line| line.key.key_data() == key) {
             return Verdict::Known;
         }
         // The one that it most likely replaces.
-        let others = self.lines.iter().filter(|line| line.exact && line.marker == Marker::Host);
+        let others = self.hosts().filter(|line| line.exact);
         let other = others.min_by_key(|line| !is_type(&line.key.algorithm(), &key.algorithm()));
         other.map_or(Verdict::Unknown, |line| Verdict::Changed(described(&line.key), line.place.clone()))
     }
@@ -162,6 +180,13 @@ impl KnownHosts {
         }
     }
 
+    /// The host's own keys: those at its very port, or else those that name no port.
+    fn hosts(&self) -> impl Iterator<Item = &Line> {
+        let hosts = self.lines.iter().filter(|line| line.marker == Marker::Host);
+        let has_exact = hosts.clone().any(|line| line.exact);
+        hosts.filter(move |line| line.exact || !has_exact)
+    }
+
     fn with(&self, marker: Marker, key: &KeyData) -> Option<&Line> {
         self.lines.iter().find(|line| line.marker == marker && line.key.key_data() == key)
     }
@@ -169,9 +194,8 @@ impl KnownHosts {
     /// The algorithms to ask for, those of known keys first: a server that has keys of several types then shows the
     /// one that is known.
     pub(super) fn order(&self, algorithms: &[Algorithm]) -> Vec<Algorithm> {
-        let hosts = self.lines.iter().filter(|line| line.marker == Marker::Host);
         let is_known =
-            |algorithm: &&Algorithm| hosts.clone().any(|line| is_type(&line.key.algorithm(), algorithm));
+            |algorithm: &&Algorithm| self.hosts().any(|line| is_type(&line.key.algorithm(), algorithm));
         let (mut first, rest): (Vec<_>, Vec<_>) = algorithms.iter().partition(is_known);
         first.extend(rest);
         first.into_iter().cloned().collect()
@@ -184,7 +208,7 @@ impl KnownHosts {
 }
 
 /// An RSA key goes with every RSA signature.
-fn is_type(key: &Algorithm, algorithm: &Algorithm) -> bool {
+pub(super) fn is_type(key: &Algorithm, algorithm: &Algorithm) -> bool {
     key == algorithm || matches!((key, algorithm), (Algorithm::Rsa { .. }, Algorithm::Rsa { .. }))
 }
 

@@ -4,12 +4,14 @@
 use super::auth;
 use super::connect::{Credentials, Target};
 use super::trust::Trust;
+use crate::expr::shortened;
 use crate::gather::Advice;
 use crate::sources::SourceError;
 use russh::client::{self, Config, DisconnectReason, Handle, Msg};
 use russh::keys::PublicKeyOrCertificate;
 use russh::{Channel, Disconnect, Limits, Preferred, cipher, kex};
 use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::sync::watch;
@@ -26,13 +28,31 @@ const READ_BUFFER: usize = 256 * 1024;
 /// How many keepalives in a row may go unanswered.
 const KEEPALIVES: usize = 3;
 
+const HUNG_UP: &str = "the server hung up";
+/// The most letters of what a server says when it hangs up.
+const LONGEST_WORDS: usize = 200;
+
 /// A connection that is logged in. Dropped, it ends.
 pub(super) struct Link {
     handle: Handle<Guard>,
+    end: End,
+}
+
+/// What is known of a connection's end, also by those who don't have it.
+#[derive(Clone)]
+pub(super) struct End {
     /// The server's own words when it ended the connection, or what else ended it.
     gone: Arc<OnceLock<String>>,
-    /// Nothing is ever sent: it closes when the connection is over.
+    /// Nothing is ever sent: it closes when the connection is over, before the channels in it do.
     over: watch::Receiver<()>,
+}
+
+impl End {
+    /// Why the connection is over, if it is.
+    pub(super) fn why(&self) -> Option<String> {
+        let is_over = self.over.has_changed().is_err();
+        self.gone.get().cloned().or_else(|| is_over.then(|| "the link broke".to_owned()))
+    }
 }
 
 impl Link {
@@ -55,7 +75,7 @@ impl Link {
             .await
             .map_err(|error| refusal.get().cloned().unwrap_or_else(|| handshake(target, &error)))?;
         auth::login(&mut handle, &target.name, &credentials.user, &credentials.methods).await?;
-        Ok(Link { handle, gone, over })
+        Ok(Link { handle, end: End { gone, over } })
     }
 
     /// Opens a channel for a subsystem.
@@ -69,16 +89,16 @@ impl Link {
         self.handle.channel_open_direct_tcpip(host, port.into(), "127.0.0.1", 0).await
     }
 
-    /// Why the connection is over, if it is.
-    pub(super) fn gone(&self) -> Option<&str> {
-        self.gone.get().map(String::as_str)
+    /// Where its end is told.
+    pub(super) fn end(&self) -> &End {
+        &self.end
     }
 
     /// Tells the server that this is the end, and waits until it is.
     pub(super) async fn close(&self) {
         // If it can't be told, it is the end all the same.
         let _ = self.handle.disconnect(Disconnect::ByApplication, "", "").await;
-        let _ = self.over.clone().changed().await;
+        let _ = self.end.over.clone().changed().await;
     }
 }
 
@@ -138,9 +158,9 @@ struct Guard {
     trust: Arc<Trust>,
     /// Why the key was refused, if it was.
     refusal: Arc<OnceLock<SourceError>>,
-    /// See [`Link::gone`].
+    /// See [`End`].
     gone: Arc<OnceLock<String>>,
-    /// Goes when the connection is over.
+    /// See [`End`]. Goes with the handler of the connection.
     _lives: watch::Sender<()>,
 }
 
@@ -159,11 +179,12 @@ impl client::Handler for Guard {
     async fn disconnected(&mut self, reason: DisconnectReason<russh::Error>) -> Result<(), russh::Error> {
         match reason {
             DisconnectReason::ReceivedDisconnect(said) => {
-                let _ = self.gone.set(format!("the server hung up: {:?}", said.message));
+                let words = shortened(&said.message, LONGEST_WORDS);
+                let _ = self.gone.set(format!("{HUNG_UP}: {words:?}"));
                 Ok(())
             }
             DisconnectReason::Error(error) => {
-                let _ = self.gone.set(error.to_string());
+                let _ = self.gone.set(words(&error));
                 Err(error)
             }
         }
@@ -176,9 +197,14 @@ fn handshake(target: &Target, error: &russh::Error) -> SourceError {
         russh::Error::NoCommonAlgo { .. } => Advice::SOURCE_NEVER,
         _ => Advice::SOURCE_AGAIN,
     };
-    let why = match error {
-        russh::Error::Disconnect => "the server hung up".to_owned(),
-        error => error.to_string(),
-    };
+    let why = words(error);
     SourceError::new("connect", format!("{}: no SSH connection: {why}", target.name)).advice(advice)
+}
+
+fn words(error: &russh::Error) -> String {
+    match error {
+        russh::Error::Disconnect => HUNG_UP.to_owned(),
+        russh::Error::IO(error) if error.kind() == ErrorKind::UnexpectedEof => HUNG_UP.to_owned(),
+        error => error.to_string(),
+    }
 }

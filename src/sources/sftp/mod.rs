@@ -22,6 +22,7 @@ mod known_hosts;
 mod link;
 mod links;
 mod list;
+mod opening;
 mod pace;
 mod pattern;
 mod pool;
@@ -40,6 +41,8 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 mod trust;
+
+pub use pattern::is_many;
 
 use crate::sources::Kind;
 

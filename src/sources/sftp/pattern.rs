@@ -70,7 +70,7 @@ impl Wanted {
 }
 
 /// Whether a path as written asks for more than one file.
-pub(super) fn is_many(text: &str) -> bool {
+pub fn is_many(text: &str) -> bool {
     text.ends_with('/') || text.split('/').any(is_wild)
 }
 

@@ -6,8 +6,9 @@ use super::alive::{alive, patiently};
 use super::codec::MAX_PACKET;
 use super::connect::{Connection, Credentials, Target};
 use super::error::Lost;
+use super::opening::Up;
 use super::pace::Pace;
-use super::session::{Held, Session, Up};
+use super::session::{Held, Session};
 use crate::gather::Context;
 use crate::sources::SourceError;
 use std::future::Future;
@@ -214,7 +215,8 @@ impl Pool {
     /// Opens another connection unless there are `wanted` or as many as there may be, with those that are being opened.
     fn widen(self: &Arc<Pool>, state: &mut State, wanted: usize) {
         let coming = state.connections.len() + state.logins;
-        let is_wanted = coming < wanted.min(state.most) && state.logins < MOST_LOGINS;
+        // One more may be needed: all those that there are may be lost meanwhile.
+        let is_wanted = coming < wanted.min(state.most) && state.logins + 1 < MOST_LOGINS;
         if is_wanted && !state.connections.is_empty() {
             state.logins += 1;
             state.growing.spawn(grow(Arc::downgrade(self)));

@@ -46,7 +46,7 @@ async fn pass(link: &Link, hop: &Target, next: &Target) -> Result<Stream, Source
         Ok(Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited))) => {
             fail(Advice::SOURCE_NEVER, "it does not allow forwarding to it")
         }
-        Ok(Err(error)) => fail(again, link.gone().unwrap_or(&error.to_string())),
+        Ok(Err(error)) => fail(again, &link.end().why().unwrap_or_else(|| error.to_string())),
         Err(_) => fail(again, &format!("no answer within {:?}", hop.connect_timeout)),
     }
 }

@@ -5,6 +5,7 @@
 
 use super::codec::{Assembler, INIT_ID, Limits, Malformed, Reply, Request};
 use super::error::{Fault, Lost};
+use super::opening::{Ended, Opening, Up};
 use bytes::Bytes;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
@@ -40,19 +41,6 @@ pub(super) struct Session {
     pub(super) bytes: Arc<Semaphore>,
 }
 
-/// What a session is started with.
-pub(super) struct Opening {
-    /// The channel's window.
-    pub(super) window: u32,
-    /// How long the server may take to answer INIT.
-    pub(super) patience: Duration,
-    /// To be called once the server speaks SFTP.
-    pub(super) up: Option<Up>,
-}
-
-/// See [`Opening::up`].
-pub(super) type Up = Box<dyn FnOnce() + Send>;
-
 struct Shared {
     state: Mutex<State>,
     outgoing: Notify,
@@ -61,6 +49,8 @@ struct Shared {
     heard: AtomicU64,
     /// Files open at once.
     handles: Arc<Semaphore>,
+    /// See [`Opening::ended`].
+    ended: Ended,
 }
 
 #[derive(Default)]
@@ -131,6 +121,7 @@ impl Session {
             read_len: AtomicU64::new(READ_LEN.into()),
             heard: AtomicU64::new(0),
             handles: Arc::new(Semaphore::new(HANDLES)),
+            ended: opening.ended,
         });
         shared.outgoing.notify_one();
         let (read, write) = channel.split();
@@ -341,8 +332,15 @@ impl Shared {
 
     fn closed(&self) -> Lost {
         let words = super::error::shown(self.state().words.trim_ascii());
-        let says = if words.is_empty() { String::new() } else { format!(", saying {words:?}") };
-        Lost::Link(format!("the server closed the channel{says}").into())
+        match words.is_empty() {
+            true => self.ended("the server closed the channel"),
+            false => Lost::Link(format!("the server closed the channel, saying {words:?}").into()),
+        }
+    }
+
+    /// The link is lost, and if no more is known, for this reason.
+    fn ended(&self, why: &str) -> Lost {
+        (self.ended)().map_or_else(|| Lost::Link(why.into()), |why| Lost::Link(why.into()))
     }
 }
 
@@ -393,7 +391,7 @@ async fn pump_out(shared: Arc<Shared>, channel: ChannelWriteHalf<Msg>) {
             return;
         }
         if let Err(error) = channel.data_bytes(packets).await {
-            return shared.lose(Lost::Link(format!("{error}").into()));
+            return shared.lose(shared.ended(&error.to_string()));
         }
     }
 }

@@ -15,7 +15,7 @@ use super::same::Growing;
 use super::ssh_config::{self, Asked, Found};
 use crate::expr::{Problem, Table, Template};
 use crate::secret::{SecretRef, located};
-use crate::sources::{Checksum, Problems, Surroundings};
+use crate::sources::{CONNECT, Checksum, Problems, Surroundings};
 use crate::units::{Bandwidth, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -64,6 +64,9 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 /// Bytes after which keys are exchanged anew: what is safe for every cipher.
 const REKEY: usize = 1 << 30;
 
+/// The system's own users.
+const USERS: &str = "/etc/passwd";
+
 /// A source as it is written.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(default)]
@@ -90,7 +93,7 @@ pub(super) struct Settings {
     host_key_alias: Option<String>,
     /// Whether the key of an unknown host is accepted and added to the first file of known hosts. Default: false.
     accept_new: Option<bool>,
-    /// The hosts on the way to the server, in order.
+    /// The hosts on the way to the server, in order; or `none`, whatever the OpenSSH configuration says.
     pub(super) jump: Jump,
     /// The most connections, 1 to 8. Default: 4.
     connections: Option<usize>,
@@ -105,6 +108,9 @@ pub(super) struct Settings {
     /// What it says.
     #[serde(skip)]
     pub(super) found: Found,
+    /// How long connecting may take, as the plan says.
+    #[serde(skip)]
+    connect: Option<Duration>,
 }
 
 /// The user's and the machine's configuration, or a file.
@@ -151,7 +157,8 @@ impl Settings {
         surroundings: &Surroundings<'_>,
         problems: &mut Problems,
     ) -> Settings {
-        let mut settings: Settings = table.read(SOURCE_KEYS, problems);
+        let read: Settings = table.read(SOURCE_KEYS, problems);
+        let mut settings = Settings { connect: surroundings.connect_timeout, ..read };
         let mut wrong = |key: &str, is_wrong: bool, why: &str| {
             if is_wrong {
                 problems.push(Problem::new(table.key_span(key), why));
@@ -214,21 +221,23 @@ impl Settings {
         }
     }
 
+    /// How long connecting to a host may take, and the silence after which it is asked whether it lives: as the plan says,
+    /// else as the OpenSSH configuration says of that host.
+    pub(super) fn times(&self, found: &Found) -> (Duration, Duration) {
+        let keepalive = self.keepalive.map(|keepalive| keepalive.0);
+        let connect = self.connect.or(found.connect_timeout).unwrap_or(CONNECT);
+        (connect, keepalive.or(found.keepalive).unwrap_or(KEEPALIVE))
+    }
+
     /// Where they lead, and over how many connections.
     pub(super) fn target(&self, surroundings: &Surroundings<'_>) -> (Target, usize) {
+        let (connect_timeout, keepalive) = self.times(&self.found);
         let mut target = Target {
             name: String::new(),
             host: self.found.host.clone(),
             port: self.port.or(self.found.port).unwrap_or(22),
-            connect_timeout: surroundings
-                .connect_timeout
-                .or(self.found.connect_timeout)
-                .unwrap_or(surroundings.connect_timeout()),
-            keepalive: self
-                .keepalive
-                .map(|keepalive| keepalive.0)
-                .or(self.found.keepalive)
-                .unwrap_or(KEEPALIVE),
+            connect_timeout,
+            keepalive,
             rekey: REKEY,
             asking: surroundings.asking.clone(),
         };
@@ -237,10 +246,18 @@ impl Settings {
     }
 }
 
-/// Who runs this, as the environment says.
+/// Who runs this, as OpenSSH has it: whom the system knows, whatever the environment says. That counts for users of whom
+/// this file knows nothing.
 pub(super) fn local_user() -> Option<String> {
-    let named = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty())
+    let users = std::fs::read_to_string(USERS).unwrap_or_default();
+    let id = rustix::process::getuid().as_raw().to_string();
+    let known =
+        users.lines().map(|line| line.split(':').collect::<Vec<_>>()).find_map(|user| match user[..] {
+            [name, _, known, ..] if known == id => Some(name.to_owned()),
+            _ => None,
+        });
+    let named = || ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    known.or_else(named).filter(|name| !name.is_empty())
 }
 
 /// A job as it is written.

@@ -12,6 +12,7 @@ mod words;
 
 pub(super) use options::Strict;
 
+use super::jump::{host_and_port, login_and_place};
 use crate::secret::located;
 use blocks::Block;
 use options::Options;
@@ -62,6 +63,10 @@ pub(super) struct Found {
     pub(super) strict: Option<Strict>,
     /// The name that the host has in files of known hosts.
     pub(super) alias: Option<String>,
+    /// The file of keys that no host may have.
+    pub(super) revoked: Option<PathBuf>,
+    /// Whether nobody is to be asked anything.
+    pub(super) is_batch: bool,
     /// How long connecting may take.
     pub(super) connect_timeout: Option<Duration>,
     /// Silence after which the server is asked whether it lives.
@@ -121,8 +126,13 @@ fn expanded(options: &Options, asked: &Asked) -> Result<Found, String> {
         global_known_hosts: files(&options.global_known_hosts)?,
         strict: options.strict,
         alias,
-        connect_timeout: options.connect_timeout.flatten(),
-        // Nothing is sent where it is 0: that is the default, here as there.
+        revoked: match &options.revoked {
+            Some(file) => paths(std::slice::from_ref(file), &tokens)?.pop(),
+            None => None,
+        },
+        is_batch: options.is_batch.unwrap_or_default(),
+        // With 0 it may take for ever, or no question is sent: the default is better for both.
+        connect_timeout: options.connect_timeout.flatten().filter(|timeout| !timeout.is_zero()),
         keepalive: options.keepalive.filter(|keepalive| !keepalive.is_zero()),
         notes: lax(options).into_iter().collect(),
         host,
@@ -171,15 +181,9 @@ fn hops(
     Ok(way)
 }
 
-/// `[user@]host[:port]`, `[user@][::1]:22`.
 fn hop_asked(hop: &str, asked: &Asked) -> Option<Asked> {
-    let (user, place) = hop.rsplit_once('@').map_or((None, hop), |(user, place)| (Some(user), place));
-    let (host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, rest)) => (host, rest.strip_prefix(':')),
-        None if place.matches(':').count() > 1 => (place, None),
-        None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
-    };
-    let port = port.map(str::parse).transpose().ok()?;
+    let (user, place) = login_and_place(hop);
+    let (host, port) = host_and_port(place).filter(|(host, _)| !host.is_empty())?;
     let (host, user) = (host.to_owned(), user.map(str::to_owned));
-    (!host.is_empty()).then(|| Asked { host, user, port, local_user: asked.local_user.clone() })
+    Some(Asked { host, user, port, local_user: asked.local_user.clone() })
 }

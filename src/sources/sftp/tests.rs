@@ -97,6 +97,7 @@ impl Reach {
             accept_new,
             asking: target.asking,
             known: std::sync::Mutex::new(self.known),
+            unpinned: std::sync::Mutex::default(),
             warnings: std::sync::Mutex::default(),
         };
         let hops =

@@ -4,7 +4,7 @@
 //! final. Not here: reading the files (`known_hosts`).
 
 use super::known_hosts::record;
-use super::known_hosts::{KnownHosts, Name, Verdict, described, fingerprint};
+use super::known_hosts::{KnownHosts, Name, Verdict, described, fingerprint, is_type};
 use crate::gather::Advice;
 use crate::sources::{Asking, SourceError};
 use russh::keys::{Algorithm, PublicKey, PublicKeyOrCertificate};
@@ -31,6 +31,9 @@ pub(super) struct Trust {
     pub(super) asking: Option<Asking>,
     /// What the files say, and what was accepted since.
     pub(super) known: Mutex<KnownHosts>,
+    /// Keys that were shown where others are pinned, one of a type. A fingerprint tells no type: the server may have the key
+    /// that is meant beside one of these.
+    pub(super) unpinned: Mutex<Vec<PublicKey>>,
     /// What the user should know and was not told yet.
     pub(super) warnings: Mutex<Vec<String>>,
 }
@@ -43,7 +46,7 @@ impl Trust {
     ) -> Result<(), SourceError> {
         let key = shown.public_key();
         if !self.pins.is_empty() {
-            return if self.pins.contains(&fingerprint(&key)) { Ok(()) } else { Err(self.unpinned(&key)) };
+            return self.examine_pinned(&key);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let verdict = self.known().judge(shown, &self.name, now);
@@ -58,10 +61,36 @@ impl Trust {
         if verdict == Verdict::Known { Ok(()) } else { Err(self.distrust(&verdict, &key)) }
     }
 
+    /// Looks at a key where some are pinned.
+    fn examine_pinned(&self, key: &PublicKey) -> Result<(), SourceError> {
+        let mut unpinned = self.unpinned();
+        let is_same_type = |other: &PublicKey| is_type(&other.algorithm(), &key.algorithm());
+        if self.pins.contains(&fingerprint(key)) {
+            // Others of its type may be behind the same name.
+            unpinned.retain(|other| !is_same_type(other));
+            return Ok(());
+        }
+        if !unpinned.iter().any(is_same_type) {
+            unpinned.push(key.clone());
+        }
+        Err(self.refusal_of_unpinned(&unpinned))
+    }
+
+    /// How many types of key were shown of which another one is pinned, if any is. Where there is one more after a refusal, the
+    /// server may have a key of another type: its turn is next.
+    pub(super) fn types_unpinned(&self) -> usize {
+        self.unpinned().len()
+    }
+
     /// The algorithms to ask for, and those whose certificates to ask for. A certificate's type is that of its key.
     pub(super) fn algorithms(&self, all: &[Algorithm]) -> (Vec<Algorithm>, Vec<Algorithm>) {
         let known = self.known();
-        let keys = known.order(all);
+        let mut keys = known.order(all);
+        let unpinned = self.unpinned();
+        let turn = |algorithm: &Algorithm| {
+            unpinned.iter().position(|key| is_type(&key.algorithm(), algorithm)).map_or(0, |at| at + 1)
+        };
+        keys.sort_by_key(turn);
         let has_authority = self.pins.is_empty() && known.has_authority();
         let is_certified =
             |algorithm: &&Algorithm| has_authority && **algorithm != Algorithm::Rsa { hash: None };
@@ -91,6 +120,10 @@ impl Trust {
 
     fn known(&self) -> MutexGuard<'_, KnownHosts> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unpinned(&self) -> MutexGuard<'_, Vec<PublicKey>> {
+        self.unpinned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks a person whether the key of an unknown host is the right one.
@@ -169,9 +202,11 @@ impl Trust {
         }
     }
 
-    fn unpinned(&self, key: &PublicKey) -> SourceError {
-        let error = self.refusal(format!("host key {} is not {}", described(key), self.pins.join(", ")));
-        error.hint(format!("if it is the right one: host_key = \"{}\"", fingerprint(key)))
+    fn refusal_of_unpinned(&self, shown: &[PublicKey]) -> SourceError {
+        let keys = shown.iter().map(described).collect::<Vec<_>>().join(" and ");
+        let error = self.refusal(format!("host key {keys} is not {}", self.pins.join(", ")));
+        let settings = shown.iter().map(|key| format!("host_key = \"{}\"", fingerprint(key)));
+        error.hint(format!("if it is the right one: {}", settings.collect::<Vec<_>>().join(" or ")))
     }
 
     fn refusal(&self, why: String) -> SourceError {

@@ -1,7 +1,7 @@
 //! What is asked at a terminal, and that nothing is asked without one.
 
 use super::*;
-use crate::support::terminal::Terminal;
+use crate::support::terminal::{END, INTERRUPT, QUIT, STOP, Terminal};
 
 #[test]
 fn without_a_terminal_nothing_is_asked() {
@@ -80,6 +80,67 @@ fn an_unknown_host_is_taken_and_recorded_if_somebody_says_so() {
 }
 
 #[test]
+fn each_server_gets_its_own_password_also_where_only_the_port_tells_them_apart() {
+    let Some(first) = sshd() else { return };
+    let Some(second) = or_skip(Sshd::start(&[])) else { return };
+    let (plan, served) = begin(first);
+    know(&plan, &[first.known_hosts(), second.known_hosts()].concat());
+    let urls = [first, &second].map(|sshd| url(sshd, &format!("{}/a.csv", served.remote)));
+    let mut terminal = Terminal::start(&plan, &["fetch", &urls[0], &urls[1], "in/"]);
+    terminal.until("password of ");
+    terminal.say(PASSWORD);
+    terminal.until("password of ");
+    terminal.press(INTERRUPT);
+    let said = terminal.exits(130);
+    for sshd in [first, &second] {
+        assert!(said.contains(&format!("password of {USER}@{}:{}:", sshd.host, sshd.port)), "{said}");
+    }
+}
+
+#[test]
+fn nobody_is_asked_where_the_configuration_says_so() {
+    let Some(sshd) = sshd() else { return };
+    let (plan, served) = begin(sshd);
+    fs::write(plan.home().join(".ssh/config"), "BatchMode yes\n").unwrap();
+    let url = url(sshd, &format!("{}/a.csv", served.remote));
+    let said = Terminal::start(&plan, &["fetch", &url, "in/"]).exits(1);
+    assert!(said.contains("nothing to log in with") && !said.contains("password of"), "{said}");
+    know(&plan, "");
+    let said = Terminal::start(&plan, &["fetch", &url, "in/"]).exits(1);
+    assert!(said.contains("unknown host key") && !said.contains("is it the right one"), "{said}");
+}
+
+#[test]
+fn the_end_of_input_is_no_answer() {
+    let Some(sshd) = sshd() else { return };
+    let (plan, served) = begin(sshd);
+    know(&plan, "");
+    let url = url(sshd, &format!("{}/a.csv", served.remote));
+    let mut terminal = Terminal::start(&plan, &["fetch", &url, "in/"]);
+    terminal.until("(yes/no)");
+    terminal.press(END);
+    assert!(terminal.exits(1).contains("unknown host key"));
+}
+
+#[test]
+fn no_key_ends_or_stops_the_program_with_echo_off() {
+    let Some(sshd) = sshd() else { return };
+    let (plan, served) = begin(sshd);
+    let url = url(sshd, &format!("{}/a.csv", served.remote));
+    let mut terminal = Terminal::start(&plan, &["fetch", &url, "in/"]);
+    terminal.until("password of");
+    for key in [QUIT, STOP] {
+        terminal.press(key);
+    }
+    // What was typed by then is no password.
+    terminal.say("");
+    terminal.until("it was refused; ");
+    terminal.say(PASSWORD);
+    terminal.exits(0);
+    assert!(terminal.echoes());
+}
+
+#[test]
 fn an_interrupt_at_a_question_ends_it_with_echo_as_it_was() {
     let Some(sshd) = sshd() else { return };
     let (plan, served) = begin(sshd);
@@ -87,7 +148,7 @@ fn an_interrupt_at_a_question_ends_it_with_echo_as_it_was() {
     let mut terminal = Terminal::start(&plan, &["fetch", &url, "in/"]);
     terminal.until("password of");
     assert!(!terminal.echoes());
-    terminal.interrupt();
+    terminal.press(INTERRUPT);
     terminal.exits(130);
     assert!(terminal.echoes());
 }

@@ -57,6 +57,50 @@ fn known_hosts_files_and_an_alias_of_the_key_are_heeded() {
 }
 
 #[test]
+fn who_logs_in_where_nobody_is_named_is_who_the_system_says_it_is() {
+    let Some(sshd) = sshd() else { return };
+    let (plan, served) = begin(sshd);
+    let url = url(sshd, &format!("{}/a.csv", served.remote)).replace(&format!("{USER}@"), "");
+    let me = std::process::Command::new("id").arg("-un").output().unwrap().stdout;
+    let me = String::from_utf8(me).unwrap();
+    let ended = alone(&plan, &["fetch", &url, "in/"]).env("USER", "somebody").run();
+    ended.exits(1).complains(&format!("login of {} refused", me.trim()));
+}
+
+#[test]
+fn a_key_that_the_configuration_revokes_is_refused_whatever_else_is_known() {
+    let Some(sshd) = sshd() else { return };
+    let (plan, served) = begin(sshd);
+    let revoked = plan.home().join("revoked");
+    configure(&plan, &(alias(sshd) + "  RevokedHostKeys ~/revoked\n"));
+    let url = format!("sftp://files{}/a.csv", served.remote);
+    let keys = ["host_ed25519", "host_rsa"].map(|name| sshd.public(name) + "\n").concat();
+    for (text, told) in [(keys.as_str(), "is revoked at "), ("SSHKRL\n\0", "revoked:1: no public key")] {
+        fs::write(&revoked, text).unwrap();
+        for more in [&[][..], &["--accept-new"], &["--known-hosts", "none"]] {
+            let ended = alone(&plan, &[&["fetch"], more, &[&url, "in/"]].concat()).run();
+            ended.exits(1).complains(told);
+        }
+    }
+    fs::remove_file(&revoked).unwrap();
+    alone(&plan, &["fetch", &url, "in/"]).run().exits(1).complains("revoked: no such file");
+    fs::write(&revoked, "# none\n").unwrap();
+    alone(&plan, &["fetch", &url, "in/"]).run().exits(0);
+}
+
+#[test]
+fn a_file_of_known_hosts_that_is_missing_is_told_and_is_an_empty_one() {
+    let Some(sshd) = sshd() else { return };
+    let (plan, served) = begin(sshd);
+    let url = url(sshd, &format!("{}/a.csv", served.remote));
+    let ended = fetch(&plan, sshd, &["--known-hosts", "new/known", &url, "in/"]).run();
+    ended.exits(1).complains("unknown host key").complains("known_hosts new/known: no such file");
+    let ended = fetch(&plan, sshd, &["--known-hosts", "new/known", "--accept-new", &url, "in/"]).run();
+    ended.exits(0).never_says("no such file");
+    fetch(&plan, sshd, &["--known-hosts", "new/known", &url, "in/"]).run().exits(0);
+}
+
+#[test]
 fn a_plan_reads_it_only_if_it_says_so() {
     let Some(sshd) = sshd() else { return };
     let (plan, served) = begin(sshd);

@@ -11,6 +11,11 @@ fn jump_host(sshd: &Sshd, settings: &[&str]) -> Option<(Sshd, String)> {
     Some((near, hop))
 }
 
+/// Its line in a file of known hosts.
+fn line(sshd: &Sshd) -> String {
+    format!("[{}]:{} {}\n", sshd.host, sshd.port, sshd.public("host_ed25519"))
+}
+
 /// `Host NAME` with its own key.
 fn block(name: &str, sshd: &Sshd, more: &str) -> String {
     let key = sshd.key("user_ed25519");
@@ -45,7 +50,6 @@ fn new_hosts_are_recorded_on_the_whole_way_and_changed_ones_refused() {
     fetch(&plan, sshd, &["-J", &hop, &url, "in/"]).run().exits(1).complains("unknown host key");
     let ended = fetch(&plan, sshd, &all).run();
     has(&plan, &ended, &["in/a.csv"]);
-    let line = |sshd: &Sshd| format!("[{}]:{} {}\n", sshd.host, sshd.port, sshd.public("host_ed25519"));
     assert_eq!(known(&plan), line(&near) + &line(sshd));
     ended.complains(" accepted, and added to ");
     // Known from then on; and what changed is refused.
@@ -107,4 +111,9 @@ fn the_configuration_says_the_way_and_how_to_pass_it() {
         plan.fanout(&["run", "plan.toml"]).run().exits(0);
         assert_eq!(known(&plan).lines().count(), 2, "{jump}");
     }
+    // None, whatever the configuration says.
+    fs::write(plan.home().join(".ssh/config"), &text).unwrap();
+    know(&plan, "");
+    alone(&plan, &["fetch", "-J", "none", &url, "straight/"]).run().exits(0);
+    assert_eq!(known(&plan), line(sshd));
 }

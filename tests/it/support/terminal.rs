@@ -16,6 +16,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// Ctrl-C.
+pub(crate) const INTERRUPT: u8 = 3;
+/// Ctrl-D.
+pub(crate) const END: u8 = 4;
+/// Ctrl-Z.
+pub(crate) const STOP: u8 = 26;
+/// Ctrl-\.
+pub(crate) const QUIT: u8 = 28;
+
 /// A terminal that a program was started at. Dropped, the program is killed.
 pub(crate) struct Terminal {
     /// Where somebody types.
@@ -75,9 +84,9 @@ impl Terminal {
         self.keyboard.write_all(format!("{line}\n").as_bytes()).expect("the terminal is there");
     }
 
-    /// Types Ctrl-C.
-    pub(crate) fn interrupt(&mut self) {
-        self.keyboard.write_all(b"\x03").expect("the terminal is there");
+    /// Presses a key.
+    pub(crate) fn press(&mut self, key: u8) {
+        self.keyboard.write_all(&[key]).expect("the terminal is there");
     }
 
     /// Whether what is typed is shown.

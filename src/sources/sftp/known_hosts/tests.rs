@@ -54,6 +54,29 @@ fn hosts_are_found_by_name_port_wildcard_and_not_by_what_is_negated() {
 }
 
 #[test]
+fn a_key_without_a_port_says_nothing_of_a_port_whose_own_key_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let [own, other] = ["own", "other"].map(|name| key(folder.path(), name, "ed25519"));
+    for text in [
+        line("host", &other) + &line("[host]:2222", &own),
+        line("[host]:2222,host", &own) + &line("host", &other),
+    ] {
+        let known = read(&text, "host", 2222);
+        assert_eq!(judge(&known, &own), Verdict::Known);
+        assert!(
+            matches!(judge(&known, &other), Verdict::Changed(old, _) if old == described(&own)),
+            "{text}"
+        );
+    }
+    // Which types are asked for goes by those that count.
+    let rsa = key(folder.path(), "rsa", "rsa");
+    let sha2 = Algorithm::Rsa { hash: Some(HashAlg::Sha512) };
+    let known = read(&(line("host", &rsa) + &line("[host]:2222", &own)), "host", 2222);
+    let all = [Algorithm::Ed25519, sha2];
+    assert_eq!(known.order(&all), all);
+}
+
+#[test]
 fn a_file_that_ssh_keygen_hashed_says_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let key = key(folder.path(), "key", "ecdsa");
@@ -86,6 +109,21 @@ fn a_revoked_key_is_refused_whatever_else_is_said() {
     let text = line("host", &key) + &line("@revoked *", &key);
     assert_eq!(judge(&read(&text, "host", 22), &key), Verdict::Revoked(described(&key), place(2)));
     assert_eq!(judge(&read(&text, "host", 2222), &key), Verdict::Revoked(described(&key), place(2)));
+}
+
+#[test]
+fn a_file_of_revoked_keys_is_about_all_hosts_and_every_line_of_it_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let [key, other] = ["key", "other"].map(|name| self::key(folder.path(), name, "ed25519"));
+    let mut known = read(&(line("host", &key) + &line("host", &other)), "host", 22);
+    known.revoke(Path::new("revoked"), &format!("# gone\n\n  {}", line("", &key).trim())).unwrap();
+    let place = Place { file: PathBuf::from("revoked"), line: 3 };
+    assert_eq!(judge(&known, &key), Verdict::Revoked(described(&key), place));
+    assert_eq!(judge(&known, &other), Verdict::Known);
+    for wrong in ["SSHKRL\n\0\0\0\0\u{1}", "host ssh-ed25519 AAAA", "ssh-ed25519"] {
+        let why = known.revoke(Path::new("revoked"), wrong).unwrap_err();
+        assert!(why.starts_with("revoked:1: no public key\n  (a list in binary form"), "{why}");
+    }
 }
 
 #[test]

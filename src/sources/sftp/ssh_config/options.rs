@@ -21,6 +21,8 @@ pub(in super::super) struct Options {
     pub(super) global_known_hosts: Option<Vec<String>>,
     pub(super) strict: Option<Strict>,
     pub(super) host_key_alias: Option<String>,
+    pub(super) revoked: Option<String>,
+    pub(super) is_batch: Option<bool>,
     pub(super) connect_timeout: Option<Option<Duration>>,
     pub(super) keepalive: Option<Duration>,
 }
@@ -40,7 +42,7 @@ pub(in super::super) enum Strict {
 
 /// The keywords that mean something here.
 pub(super) fn is_heeded(keyword: &str) -> bool {
-    const KEYWORDS: [&str; 13] = [
+    const KEYWORDS: [&str; 15] = [
         "hostname",
         "user",
         "port",
@@ -52,6 +54,8 @@ pub(super) fn is_heeded(keyword: &str) -> bool {
         "globalknownhostsfile",
         "stricthostkeychecking",
         "hostkeyalias",
+        "revokedhostkeys",
+        "batchmode",
         "connecttimeout",
         "serveraliveinterval",
     ];
@@ -73,6 +77,8 @@ impl Options {
             "globalknownhostsfile" => first(&mut self.global_known_hosts, Ok(files(words))),
             "stricthostkeychecking" => first(&mut self.strict, one(words, strict)),
             "hostkeyalias" => first(&mut self.host_key_alias, text(words)),
+            "revokedhostkeys" => first(&mut self.revoked, text(words)),
+            "batchmode" => first(&mut self.is_batch, one(words, flag)),
             "connecttimeout" => first(&mut self.connect_timeout, one(words, timeout)),
             "serveraliveinterval" => first(&mut self.keepalive, one(words, time)),
             _ => Ok(()),
@@ -151,8 +157,11 @@ fn jump(word: &str) -> Option<Vec<String>> {
     if word.eq_ignore_ascii_case("none") {
         return Some(Vec::new());
     }
-    let hops: Vec<String> =
-        word.split(',').map(|hop| hop.strip_prefix("ssh://").unwrap_or(hop).to_owned()).collect();
+    let bare = |hop: &str| match hop.strip_prefix("ssh://") {
+        Some(rest) => rest.strip_suffix('/').unwrap_or(rest).to_owned(),
+        None => hop.to_owned(),
+    };
+    let hops: Vec<String> = word.split(',').map(bare).collect();
     (!hops.iter().any(String::is_empty)).then_some(hops)
 }
 
@@ -165,7 +174,7 @@ fn timeout(word: &str) -> Option<Option<Duration>> {
     if word.eq_ignore_ascii_case("none") { Some(None) } else { time(word).map(Some) }
 }
 
-/// Seconds, or a time such as `1h30m`.
+/// Seconds, or a time such as `1h30m`: no more seconds than OpenSSH counts.
 fn time(word: &str) -> Option<Duration> {
     let mut rest = word;
     let mut seconds: u64 = 0;
@@ -184,5 +193,5 @@ fn time(word: &str) -> Option<Duration> {
         seconds = number.checked_mul(unit)?.checked_add(seconds)?;
         rest = letters.as_str();
     }
-    (!word.is_empty()).then_some(Duration::from_secs(seconds))
+    (!word.is_empty() && i32::try_from(seconds).is_ok()).then_some(Duration::from_secs(seconds))
 }

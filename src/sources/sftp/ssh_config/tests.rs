@@ -34,7 +34,8 @@ fn openssh(file: &Path, host: &str) -> Option<BTreeSet<String>> {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{}", fs::read_to_string(file).unwrap());
     let keys = "hostname user port identityfile identitiesonly proxyjump userknownhostsfile globalknownhostsfile \
-                stricthostkeychecking hostkeyalias connecttimeout serveraliveinterval";
+                stricthostkeychecking hostkeyalias revokedhostkeys batchmode connecttimeout \
+                serveraliveinterval";
     let is_heeded = |line: &&str| keys.split(' ').any(|key| line.split(' ').next() == Some(key));
     let lines = String::from_utf8(output.stdout).unwrap();
     Some(lines.lines().filter(is_heeded).map(|line| line.trim_end().to_owned()).collect())
@@ -62,6 +63,8 @@ fn as_lines(options: &Options, asked: &Asked, defaults: &BTreeSet<String>) -> BT
         ("globalknownhostsfile", options.global_known_hosts.as_ref().map(list)),
         ("stricthostkeychecking", options.strict.map(|value| strict(value).to_owned())),
         ("hostkeyalias", options.host_key_alias.as_ref().map(|alias| alias.to_lowercase())),
+        ("revokedhostkeys", options.revoked.clone()),
+        ("batchmode", options.is_batch.map(flag)),
         ("connecttimeout", timeout),
         ("serveraliveinterval", options.keepalive.map(seconds)),
     ];
@@ -114,6 +117,7 @@ fn a_configuration_is_read_as_openssh_reads_it() {
         "UserKnownHostsFile /a '/b c'\nUserKnownHostsFile /d\nGlobalKnownHostsFile /e /f#g #h\n".to_owned(),
         "UserKnownHostsFile none\nStrictHostKeyChecking accept-new\nHostKeyAlias Foo.Bar\n".to_owned(),
         "StrictHostKeyChecking off\nConnectTimeout 1m30\nServerAliveInterval 2H\n".to_owned(),
+        "RevokedHostKeys /r\nRevokedHostKeys /s\nBatchMode no\nBatchMode yes\nConnectTimeout 0\n".to_owned(),
         "StrictHostKeyChecking Ask\nConnectTimeout none\nServerAliveInterval 0\n".to_owned(),
         format!("Host b\nInclude {at}/d/*.conf\nUser after\n"),
         format!("Include {at}/d/[!1].conf {at}/d/1.conf {at}/nothing/*\nUser after\nHost x\nPort 9\n"),
@@ -192,6 +196,19 @@ fn values_are_filled_in() {
 }
 
 #[test]
+fn a_time_of_0_is_no_time_at_all_and_one_that_no_clock_has_is_a_mistake() {
+    let said = found("ConnectTimeout 0\nServerAliveInterval 0\n", "a").unwrap();
+    assert_eq!((said.connect_timeout, said.keepalive), (None, None));
+    for time in ["2147483648", "9223372036854775807", "99999w", "9999999999999999999999"] {
+        for keyword in ["ConnectTimeout", "ServerAliveInterval"] {
+            let why = found(&format!("{keyword} {time}\n"), "a").unwrap_err();
+            assert!(why.ends_with("is not a value of it"), "{why}");
+        }
+    }
+    assert!(found("ConnectTimeout 2147483647\n", "a").is_ok());
+}
+
+#[test]
 fn what_was_said_before_wins_and_counts() {
     let (_folder, file) = written("User u\nPort 1\nMatch user me2\n HostName found\nIdentityFile /%r%p\n");
     let asked = Asked { user: Some("me2".to_owned()), port: Some(5), ..asked("a") };
@@ -213,6 +230,8 @@ fn hosts_on_the_way_are_looked_up_too() {
     assert_eq!(way(text, "target"), hops);
     assert_eq!(way(text, "two"), [hop("", "never", 22)]);
     assert_eq!(way("Host x\nProxyJump [::1]:7\n", "x").last().unwrap(), &hop("", "::1", 7));
+    assert_eq!(way("Host x\nProxyJump ssh://u@y:7/\n", "x"), [hop("u", "y", 7)]);
+    assert!(found("ProxyJump a:b:c\n", "x").unwrap_err().ends_with("\"a:b:c\" is no host"));
     let keys = found("Host a\nProxyJump b\nHost b\nIdentityFile /b\nHost a\nIdentityFile /a\n", "a").unwrap();
     assert_eq!(keys.jump[0].identities.as_deref(), Some(&[PathBuf::from("/b")][..]));
 }

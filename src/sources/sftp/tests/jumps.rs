@@ -165,6 +165,28 @@ async fn a_jump_host_that_may_not_or_cannot_go_on_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lost_link_is_told_with_the_host_at_which_it_was_lost() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let (near, far) = (Sshd::start("").unwrap(), Sshd::start("").unwrap());
+    let path = sshd.data("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    for (cut, told) in [
+        (&near, format!("at jump host 127.0.0.1:{}: ", near.port)),
+        (&far, format!("at jump host 127.0.0.1:{}: ", far.port)),
+        (&sshd, "the ".to_owned()),
+    ] {
+        let mut reach = sshd.reach();
+        reach.hops = vec![near.reach(), far.reach()];
+        let pool = reach.pool();
+        let lease = pool.lease(&Context::detached()).await.unwrap();
+        let stuck = lease.ask(super::super::codec::Request::Open(path.as_bytes()), Default::default());
+        cut.cut();
+        let error = stuck.await.map(drop).unwrap_err().error("sftp://server", "open", b"/pipe");
+        assert!(error.message.starts_with(&format!("sftp://server: connection lost: {told}")), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_jump_host_that_goes_away_is_a_lost_link_and_the_next_use_connects_anew() {
     let Some(sshd) = Sshd::start("") else { return };
     let near = Sshd::start("").unwrap();
@@ -182,6 +204,8 @@ async fn a_jump_host_that_goes_away_is_a_lost_link_and_the_next_use_connects_ane
     near.cut();
     let error = stuck.await.map(drop).unwrap_err().error("sftp://server", "open", b"/pipe");
     assert_eq!(error.advice, Advice::SOURCE_AGAIN);
+    let lost = format!("sftp://server: connection lost: at jump host 127.0.0.1:{}: ", near.port);
+    assert!(error.message.starts_with(&lost), "{error}");
     assert_eq!(get(&pool, &sshd.data("file")).await.unwrap(), b"content");
     assert_eq!(near.log().matches("Accepted publickey").count(), 2);
 }

@@ -2,6 +2,7 @@
 
 use super::hostile::{Hostile, INIT, OPEN};
 use super::sshd::{Sshd, keygen};
+use super::trusting::pin;
 use super::*;
 use crate::gather::Advice;
 use russh::keys::load_secret_key;
@@ -172,4 +173,37 @@ async fn the_first_login_is_alone_and_never_more_than_four_go_on_at_once() {
         most = most.max(now);
     }
     assert!(done == 8 && most <= 4, "{done} and {most} in\n{}", sshd.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_than_four_logins_go_on_where_the_only_connection_is_lost_meanwhile() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut reach = sshd.reach();
+    (reach.pins, reach.connections) = (vec![pin(&sshd, "host")], 8);
+    reach.port = listener.local_addr().unwrap().port();
+    let pool = reach.pool();
+    // Only the first comes through.
+    let through = async {
+        let (mut near, _) = listener.accept().await.unwrap();
+        let mut far = tokio::net::TcpStream::connect(("127.0.0.1", sshd.port)).await.unwrap();
+        tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await }).abort_handle()
+    };
+    let context = Context::detached();
+    let (lease, first) = tokio::join!(pool.lease(&context), through);
+    let lease = lease.unwrap();
+    let others = lease.others().map(|place| lease.another(place));
+    assert!(futures_util::poll!(futures_util::future::join_all(others)).is_pending());
+    first.abort();
+    while lease.lost().is_none() {
+        tokio::task::yield_now().await;
+    }
+    let again = tokio::spawn(async move { pool.lease(&Context::detached()).await.map(drop) });
+    let mut logins = Vec::new();
+    while logins.len() < 4 {
+        logins.push(listener.accept().await.unwrap());
+    }
+    drop(logins);
+    again.await.unwrap().unwrap_err();
+    assert!(futures_util::poll!(std::pin::pin!(listener.accept())).is_pending(), "there was a fifth");
 }

@@ -4,6 +4,7 @@ use super::sshd::{Sshd, read};
 use super::*;
 use crate::expr::Table;
 use crate::gather::Advice;
+use crate::sources::sftp::settings::Settings;
 use crate::sources::{Kind, Operation, Problems, Source, Surroundings};
 use std::path::Path;
 
@@ -128,15 +129,61 @@ async fn a_plan_says_jump_hosts_as_text_as_tables_and_in_a_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_of_known_hosts_are_told_if_they_cannot_be_read_and_may_be_missing_only_where_they_are_made() {
+async fn the_password_of_a_source_is_for_its_own_host_alone() {
+    let Some(near) = Sshd::start("") else { return };
+    std::fs::write(near.path("known"), near.known("host")).unwrap();
+    let toml = format!(
+        "host = \"far\"\nuser = \"{}\"\nknown_hosts = \"known\"\npassword = {{ plain = \"far's own\" }}\n\
+         jump = \"127.0.0.1:{}\"\nagent = false",
+        near.reach().user,
+        near.port
+    );
+    let error = connect(&source(&toml, near.folder.path()).unwrap()).await.unwrap_err();
+    assert!(error.code == "login" && error.message.contains("jump host 127.0.0.1:"), "{error}");
+    assert!(!near.log().contains("password"), "{}", near.log());
+}
+
+#[test]
+fn a_jump_host_has_the_times_and_files_of_its_own_block_where_the_plan_says_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "Host far\n ConnectTimeout 3\n ServerAliveInterval 4\n ProxyJump near\n UserKnownHostsFile /far\n\
+                Host near\n ConnectTimeout 33\n ServerAliveInterval 44\n Port 2222\n UserKnownHostsFile /near\n\
+                Host plain\n ProxyJump bare\n ConnectTimeout 1\n";
+    std::fs::write(folder.path().join("config"), text).unwrap();
+    let read = |toml: &str, connect_timeout| {
+        let surroundings = Surroundings { folder: folder.path(), connect_timeout, asking: None };
+        let table = Table::parse(&format!("ssh_config = \"config\"\n{toml}")).unwrap();
+        let mut problems = Vec::new();
+        let settings = Settings::read(table, &surroundings, &mut problems);
+        assert!(problems.is_empty());
+        let (target, _) = settings.target(&surroundings);
+        let [hop] = settings.jump.hops() else { panic!("one hop") };
+        let (there, known) = (hop.target(&settings, &target), hop.access(&settings).known_hosts.is_some());
+        let times = [&target, &there].map(|at| (at.connect_timeout.as_secs(), at.keepalive.as_secs()));
+        (times, there.address(), known)
+    };
+    let near = || "near:2222".to_owned();
+    assert_eq!(read("host = \"far\"", None), ([(3, 4), (33, 44)], near(), false));
+    let own = "host = \"far\"\nkeepalive = \"7s\"\nknown_hosts = \"known\"";
+    assert_eq!(read(own, Some(Duration::from_secs(5))), ([(5, 7), (5, 7)], near(), false));
+    let bare = "host = \"plain\"\nknown_hosts = \"known\"";
+    assert_eq!(read(bare, None), ([(1, 15), (10, 15)], "bare".to_owned(), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_known_hosts_are_told_if_they_cannot_be_read_and_nothing_is_known_from_those_that_are_missing()
+ {
     let Some(sshd) = Sshd::start("") else { return };
     std::fs::write(sshd.path("known"), sshd.known("host_rsa")).unwrap();
     let (port, user) = (sshd.port, sshd.reach().user);
     let common = format!("host = \"127.0.0.1\"\nport = {port}\nuser = \"{user}\"\nkey = \"user\"\n");
     let connected =
         async |keys: &str| connect(&source(&format!("{common}{keys}"), sshd.folder.path()).unwrap()).await;
-    let error = connected("known_hosts = [\"known\", \"none\"]\naccept_new = true").await.unwrap_err();
-    assert!(error.message.ends_with("known_hosts none: no such file"), "{error}");
+    connected("known_hosts = [\"known\", \"none\"]").await.unwrap();
+    let error = connected("known_hosts = \"none\"").await.unwrap_err();
+    let hint = error.hint.as_deref().unwrap();
+    assert!(error.message.contains("unknown host key ssh-ed25519"), "{error}");
+    assert!(hint.contains(&format!(" >> {}", sshd.path("none").display())), "{hint}");
     let error = connected("known_hosts = \"data\"").await.unwrap_err();
     assert!(error.message.contains("known_hosts data: ") && error.code == "host_key", "{error}");
     connected("known_hosts = [\"none\", \"known\"]\naccept_new = true").await.unwrap();
@@ -197,7 +244,8 @@ fn mistakes_of_jump_hosts_are_told() {
         ("\"a:0\"", "`port` must be 1 to 65535"),
         ("\"@a\"", "`user` is empty"),
         ("\"u:pa55@a\"", "a password must not stand in the plan"),
-        ("[]", "must be 1 to 8 hosts"),
+        ("[]", "must be 1 to 8 hosts, or \"none\""),
+        ("[[\"a\"]]", "must be \"user@host:port\" or a table with `host`, not "),
         ("3", "\"user@host:port\""),
         ("{ user = \"u\" }", "must be \"user@host:port\""),
         ("{ host = \"a\", hots = 1 }", "hots"),
@@ -208,7 +256,9 @@ fn mistakes_of_jump_hosts_are_told() {
         let told = told(jump);
         assert!(told.contains(why) && !told.contains("pa55"), "{jump}: {told}");
     }
-    for jump in ["\"a\"", "\"u@a:22\"", "\"ssh://u@[::1]:2222/\"", "\"::1\"", "[\"a\", { host = \"b\" }]"] {
+    for jump in
+        ["\"none\"", "\"a\"", "\"u@a:22\"", "\"ssh://u@[::1]:2222/\"", "\"::1\"", "[\"a\", { host = \"b\" }]"]
+    {
         assert!(source(&format!("host = \"h\"\njump = {jump}"), Path::new("/")).is_ok(), "{jump}");
     }
 }

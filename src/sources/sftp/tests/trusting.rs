@@ -49,8 +49,7 @@ async fn the_type_of_key_that_is_known_is_asked_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pinned_key_is_enough_and_another_is_refused() {
     let Some(sshd) = Sshd::start("") else { return };
-    let key = russh::keys::PublicKey::from_openssh(&read(&sshd.path("host.pub"))).unwrap();
-    let pin = super::super::known_hosts::fingerprint(&key);
+    let pin = pin(&sshd, "host");
     for (pins, good) in
         [(vec!["SHA256:else".to_owned(), pin.clone()], true), (vec!["SHA256:else".to_owned()], false)]
     {
@@ -62,6 +61,55 @@ async fn a_pinned_key_is_enough_and_another_is_refused() {
             assert!(error.hint.unwrap().contains(&pin));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_key_is_found_beside_keys_of_other_types_at_every_host_on_the_way() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let near = Sshd::start("").unwrap();
+    let pinned = |sshd: &Sshd| {
+        let mut reach = sshd.reach();
+        (reach.known, reach.pins) = (KnownHosts::default(), vec![pin(sshd, "host_rsa")]);
+        reach
+    };
+    let mut reach = pinned(&sshd);
+    reach.hops = vec![pinned(&near)];
+    let pool = reach.pool();
+    let lease = pool.lease(&Context::detached()).await.unwrap();
+    let connections = |sshd: &Sshd| sshd.log().matches("Connection from").count();
+    assert_eq!((connections(&near), connections(&sshd)), (3, 2));
+    // From then on it is the first that is asked for.
+    let place = lease.others().next().unwrap();
+    assert!(lease.another(place).await.is_some(), "{}", sshd.log());
+    assert_eq!((connections(&near), connections(&sshd)), (4, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_key_is_the_pinned_one_each_is_told_and_nobody_logs_in() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let mut reach = sshd.reach();
+    (reach.known, reach.pins) = (KnownHosts::default(), vec!["SHA256:else".to_owned()]);
+    let pool = reach.pool();
+    let pins = ["host", "host_rsa"].map(|name| pin(&sshd, name));
+    for _ in 0..2 {
+        let error = get(&pool, "/file").await.unwrap_err();
+        assert_eq!((error.code, error.advice), ("host_key", Advice::SOURCE_NEVER));
+        let hint = error.hint.unwrap();
+        assert!(
+            pins.iter().all(|pin| error.message.contains(pin) && hint.contains(pin)),
+            "{}",
+            error.message
+        );
+    }
+    let log = sshd.log();
+    assert_eq!(log.matches("Connection from").count(), 3, "{log}");
+    assert!(!log.contains("Accepted") && !log.contains("Failed") && !log.contains("authenticating"), "{log}");
+}
+
+/// A key's fingerprint.
+pub(super) fn pin(sshd: &Sshd, key: &str) -> String {
+    let key = russh::keys::PublicKey::from_openssh(&read(&sshd.path(&format!("{key}.pub")))).unwrap();
+    super::super::known_hosts::fingerprint(&key)
 }
 
 /// An sshd whose host key is certified by an authority `ca` of this type, with these arguments.
