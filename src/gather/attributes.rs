@@ -6,6 +6,7 @@ mod tests;
 
 use super::event::Clean;
 use std::borrow::Cow;
+#[cfg(feature = "plan")]
 use std::collections::BTreeMap;
 
 /// The most attributes of one attempt. More are left out.
@@ -13,10 +14,11 @@ pub const ATTRIBUTES: usize = 32;
 /// The longest text of an attribute, in bytes. Longer ones are cut.
 pub const ATTRIBUTE_LENGTH: usize = 1024;
 
-/// Names and values, at most [`ATTRIBUTES`].
+/// Names and values, at most [`ATTRIBUTES`], by name. Written as a map.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "plan", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
-pub struct Attributes(BTreeMap<Cow<'static, str>, AttributeValue>);
+#[cfg_attr(feature = "plan", derive(serde::Deserialize), serde(from = "BTreeMap<String, AttributeValue>"))]
+// Many are kept, each with a few: a tree's first node alone has room for eleven.
+pub struct Attributes(Vec<(Cow<'static, str>, AttributeValue)>);
 
 /// What an attribute can be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,14 +34,21 @@ impl Attributes {
     /// Sets an attribute, in place of one of the same name.
     pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<AttributeValue>) {
         let name = name.into();
-        if self.0.len() < ATTRIBUTES || self.0.contains_key(&name) {
-            self.0.insert(name, value.into());
+        match self.find(&name) {
+            Ok(at) => self.0[at].1 = value.into(),
+            Err(at) if self.0.len() < ATTRIBUTES => self.0.insert(at, (name, value.into())),
+            Err(_) => {}
         }
     }
 
     /// An attribute's value.
     pub fn get(&self, name: &str) -> Option<&AttributeValue> {
-        self.0.get(name)
+        self.find(name).ok().map(|at| &self.0[at].1)
+    }
+
+    /// Where a name is, or belongs.
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| (**known).cmp(name))
     }
 
     /// All of them, by name.
@@ -60,6 +69,20 @@ impl Attributes {
             }
             self.set(name, value.cut());
         }
+    }
+}
+
+#[cfg(feature = "plan")]
+impl serde::Serialize for Attributes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+#[cfg(feature = "plan")]
+impl From<BTreeMap<String, AttributeValue>> for Attributes {
+    fn from(map: BTreeMap<String, AttributeValue>) -> Attributes {
+        Attributes(map.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 }
 

@@ -134,6 +134,10 @@ impl Item {
         if self.attempts.len() == ATTEMPTS {
             self.attempts.pop();
         }
+        if self.attempts.is_empty() {
+            // Most items have no other, and there are many items.
+            self.attempts.reserve_exact(1);
+        }
         self.attempts.push(attempt);
     }
 }
