@@ -3,10 +3,10 @@
 # and the listing of a large folder, straight and through a relay that makes a round trip longer. Prints a table; with
 # --write it also goes into bench/RESULTS.md, with --quick sizes are a tenth and each is run once.
 # Debian; installs lftp, rclone, OpenSSH where they are missing (as root), and asyncssh into the scratch folder.
-# RUNS=N runs each peer N times (default 3), WHAT="small names large list" says what (`names`: the small files, each by its name
-# from a list, by fanout alone), TRIPS="0 20 100" how long round trips are,
-# PEERS="fanout sftp rclone lftp asyncssh" who, FANOUT=PROGRAM which fanout, OUT=FOLDER where to (default: below the scratch
-# folder, in memory). `sftp` fetches 2,000 small files in 14 minutes at 100 ms: SLOW=1 makes it.
+# RUNS=N runs each peer N times (default 3), WHAT="small names disk large list" says what (`names`: the small files, each by its
+# name from a list, by fanout alone; `disk`: the small files, to DISK, by default /var/tmp, without a relay),
+# TRIPS="0 20 100" how long round trips are, PEERS="fanout sftp rclone lftp asyncssh" who, FANOUT=PROGRAM which fanout.
+# What takes an hour only with SLOW=1: `sftp` with small files over a long line, all but small files over one of 100 ms.
 set -eu
 cd "$(dirname "$0")/.."
 write= runs=${RUNS:-3} small=2000 large=1024 many=100000
@@ -38,8 +38,9 @@ cp "$FANOUT" "$cache/fanout" # what is measured stays the same if somebody build
 base=/dev/shm
 [ -d "$base" ] || base=${TMPDIR:-/tmp}
 scratch=$(mktemp -d "$base/fanout-bench.XXXXXX")
-out=${OUT:-$scratch}/out server= relay=
-trap 'kill $relay $server 2>/dev/null; rm -rf "$scratch" "$out"' EXIT
+disk=$(mktemp -d "${DISK:-/var/tmp}/fanout-bench.XXXXXX")
+out=$scratch/out server= relay=
+trap 'kill $relay $server 2>/dev/null; rm -rf "$scratch" "$disk"' EXIT
 trap 'exit 130' INT TERM
 
 # The server: Debian's limits of sessions and of logins that are going on, a user's key, no password; its own SFTP, as the start-up
@@ -178,19 +179,33 @@ measure() {
     python3 bench/sftp_time.py "$runs" "$files" "$bytes" "$look" "$@"
 }
 
+# Whether what takes so long is to be made.
+is_worth() {
+    [ -z "${SLOW:-}" ] || return 0
+    case $1.$2.$3 in small.[1-9]*.sftp | large.[1-9]??.* | list.[1-9]??.*) return 1 ;; esac
+}
+
+# row WHAT TRIP PEER
 row() {
+    case $1.$2.$3 in names.*.fanout) ;; names.* | disk.[1-9]*) return 0 ;; esac
+    is_worth "$@" || return 0
+    kind=$1 out=$scratch/out
+    [ "$1" != disk ] || { kind=small out=$disk/out; }
     look=$out
-    case $1 in
+    case $kind in
     small | names) files=$small bytes=$((small * 16384)) ;;
     large) files=1 bytes=$((large * 1048576)) ;;
     list) look=- files=0 bytes=0 ;;
     esac
-    case $1.$3 in names.fanout) ;; names.*) return 0 ;; esac
-    case $1.$2.$3 in small.[1-9]*.sftp) [ -n "${SLOW:-}" ] || return 0 ;; esac
     port=$(awk -v trip="$2" '$1 == trip { print $2 }' "$scratch/lines")
-    result=$("peer_$3" "$1") || { echo "| $1 | $2 | $3 | failed | | |"; return; }
+    result=$("peer_$3" "$kind") || { echo "| $1 | $2 | $3 | failed | | |"; return; }
     # shellcheck disable=SC2086 # three numbers
     printf '| %s | %s | %s | %s | %s | %s |\n' "$1" "$2" "$3" $result
+}
+
+# What the relay carries by itself, so that it can be told that it is not what is measured.
+carries() {
+    python3 bench/sftp_carries.py "$cache/relay" 20
 }
 
 table() {
@@ -199,7 +214,7 @@ table() {
         "$(rclone version | head -1), $(lftp --version | sed -n 's/.*Version \([0-9.]*\).*/lftp \1/p;1q'), asyncssh" \
         "$("$cache/venv/bin/python" -c 'import asyncssh; print(asyncssh.__version__)'); load average at the start" \
         "$(cut -d' ' -f1 /proc/loadavg), $runs runs each; small: $small files of 16 KiB, large: $large MiB, list: $many entries;" \
-        "results in $(stat -f -c %T "${OUT:-$scratch}")."
+        "results in $(stat -f -c %T "$scratch"), of \`disk\` in $(stat -f -c %T "$disk"); $(carries)."
     echo
     echo "| what | round trip, ms | peer | best, s | median, s | peak memory, MiB |"
     echo "|---|--:|---|--:|--:|--:|"
@@ -210,7 +225,7 @@ table() {
     done
 }
 
-what=${WHAT:-small names large list} trips=${TRIPS:-0 20 100} peers=${PEERS:-fanout sftp rclone lftp asyncssh}
+what=${WHAT:-small names disk large list} trips=${TRIPS:-0 20 100} peers=${PEERS:-fanout sftp rclone lftp asyncssh}
 serve
 data
 table | tee "$scratch/table"

@@ -7,6 +7,7 @@ use std::env::args;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,10 @@ const CHUNK: usize = 256 * 1024;
 /// be read, at least a packet.
 const ON_THE_WAY: usize = 32 * 1024;
 
-/// Bytes, and when they are to leave.
-type Chunk = (Instant, Vec<u8>);
+/// Bytes, how many of them, and when they are to leave.
+type Chunk = (Instant, Vec<u8>, usize);
+/// Room for chunks, the last used first: fresh memory would cost the machine more than copying does.
+type Free = Arc<Mutex<Vec<Vec<u8>>>>;
 
 fn main() {
     let mut arguments = args().skip(1);
@@ -46,28 +49,32 @@ fn accept(listener: &TcpListener, server: &str, delay: Duration) {
                 let (Ok(from), Ok(to)) = (from, to) else { return };
                 let _ = to.set_nodelay(true);
                 let (queue, chunks) = sync_channel(ON_THE_WAY);
-                spawn(move || read(from, &queue, delay));
-                spawn(move || write(to, &chunks));
+                let free = Free::default();
+                let given = free.clone();
+                spawn(move || read(from, &queue, &given, delay));
+                spawn(move || write(to, &chunks, &free));
             }
         });
     }
 }
 
-fn read(mut from: TcpStream, queue: &SyncSender<Chunk>, delay: Duration) {
-    let mut buffer = vec![0; CHUNK];
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
-        if queue.send((Instant::now() + delay, buffer[..length].to_vec())).is_err() {
+fn read(mut from: TcpStream, queue: &SyncSender<Chunk>, free: &Free, delay: Duration) {
+    loop {
+        let mut buffer = free.lock().unwrap().pop().unwrap_or_else(|| vec![0; CHUNK]);
+        let Ok(length @ 1..) = from.read(&mut buffer) else { return };
+        if queue.send((Instant::now() + delay, buffer, length)).is_err() {
             return;
         }
     }
 }
 
-fn write(mut to: TcpStream, chunks: &Receiver<Chunk>) {
-    for (due, bytes) in chunks {
+fn write(mut to: TcpStream, chunks: &Receiver<Chunk>, free: &Free) {
+    for (due, buffer, length) in chunks {
         sleep(due.saturating_duration_since(Instant::now()));
-        if to.write_all(&bytes).is_err() {
+        if to.write_all(&buffer[..length]).is_err() {
             break;
         }
+        free.lock().unwrap().push(buffer);
     }
     let _ = to.shutdown(Shutdown::Both);
 }
