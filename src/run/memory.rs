@@ -8,6 +8,7 @@ use super::item::Wanted;
 use super::job::JobRun;
 use crate::gather::EventKind;
 use crate::sources::{Request, SourceError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 /// The most that is remembered in one go.
@@ -75,7 +76,10 @@ impl Notes {
         let failure: Arc<OnceLock<MemoryError>> = Arc::default();
         let (into, failed) = (memory.clone(), failure.clone());
         let groups = Groups::new(MOST, move |items: Vec<Remembered>| {
-            if let Err(error) = into.remember(&items) {
+            // One that panics has remembered nothing, and its hook told why.
+            let panicked = |_| Err(MemoryError("it panicked".to_owned()));
+            let remembered = catch_unwind(AssertUnwindSafe(|| into.remember(&items)));
+            if let Err(error) = remembered.unwrap_or_else(panicked) {
                 // The first says it for all.
                 let _ = failed.set(error);
             }
@@ -93,12 +97,12 @@ impl Notes {
 /// What is remembered of an item that no listing found. Its key need not say what was asked for: that of a plain job is
 /// always the same, and today's page is none that yesterday's tells anything of.
 fn with_target(fingerprint: &str, request: &dyn Request) -> String {
-    format!("{}\n{fingerprint}", request.target())
+    format!("{}\n{fingerprint}", request.identity())
 }
 
 /// The fingerprint in what is remembered of such an item, if it is of what is asked for now.
 pub(super) fn fingerprint_of<'a>(known: &'a str, request: &dyn Request) -> Option<&'a str> {
-    known.strip_prefix(&*request.target())?.strip_prefix('\n')
+    known.strip_prefix(&*request.identity())?.strip_prefix('\n')
 }
 
 impl Shared {

@@ -219,6 +219,11 @@ pub trait Request: Send + Sync {
     /// What it asks for, in one line without secrets: `GET https://api.example/v1/latest/EUR`.
     fn target(&self) -> String;
 
+    /// What tells it from requests for something else, be it in what [`Request::target`] hides: never shown.
+    fn identity(&self) -> String {
+        self.target()
+    }
+
     /// Asks for the result only if it is not what it was when it had this fingerprint; then it is said to be
     /// [`unchanged`](Payload::unchanged).
     fn unless(&mut self, fingerprint: &str) {

@@ -1,5 +1,6 @@
 //! Quantities with units, as plans and flags write them: durations (`90m`, `1h30m`, `200ms`), sizes (`64MiB`,
-//! `10MB`), rates (`20/s`, `5/10s`), bandwidths (`10MiB/s`). Not here: what they limit. A number without its unit is always an error.
+//! `10MB`), rates (`20/s`, `5/10s`), bandwidths (`10MiB/s`). Not here: what they limit. A number without its unit is
+//! always an error.
 
 mod text;
 

@@ -10,6 +10,9 @@ use super::failure::{Sent, before_answer};
 use super::redirect::Hop;
 use crate::gather::{BoxFuture, Brought, Context};
 use crate::sources::{Checksum, Content, Payload, Request, Sink, SourceError};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use reqwest::{Client, Method, Response, StatusCode};
@@ -54,6 +57,13 @@ impl Request for Call {
 
     fn target(&self) -> String {
         format!("{} {}", self.method, self.address.shown)
+    }
+
+    fn identity(&self) -> String {
+        // The URL may hold secrets, and this is written down.
+        let digest = digest(&SHA256, self.address.url.as_str().as_bytes());
+        let digest = STANDARD.encode(digest);
+        format!("{} {digest}", self.target())
     }
 
     fn unless(&mut self, fingerprint: &str) {

@@ -63,7 +63,7 @@ impl After {
         };
         let mut to = to.path(scope).map_err(wrong)?.into_bytes();
         if to.ends_with(b"/") {
-            let name = || vec![path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec()];
+            let name = || vec![entry::name(path).to_vec()];
             let below = entry.and_then(|entry| entry.path.clone()).unwrap_or_else(name);
             to.extend(below.join(&b'/'));
         }

@@ -2,6 +2,7 @@
 //! (`checksum_file`), which is fetched while the file is. No program is run at the server, which would be given names that
 //! others made up. Not here: what such a file says (`sums`), and the comparison (`run`).
 
+use super::entry;
 use super::error::shown;
 use super::fetch::File;
 use super::ready::{self, Gate};
@@ -77,8 +78,8 @@ impl Check {
         };
         beside.fetch(&Store::new(&mut sink)).await.map_err(with_hint)?;
         let Sink::Keep { bytes, .. } = sink else { unreachable!("it was made above") };
-        match sums::digest_of(name(file.path), &bytes) {
-            Ok(digest) => Ok(Checksum { digest, said_by: shown(name(path)).into() }),
+        match sums::digest_of(entry::name(file.path), &bytes) {
+            Ok(digest) => Ok(Checksum { digest, said_by: shown(entry::name(path)).into() }),
             Err(why) => {
                 let message = format!("{}{}: {why}", file.target, shown(path));
                 Err(SourceError::new("checksum", message).advice(Advice::AGAIN))
@@ -96,8 +97,4 @@ fn with_hint(error: SourceError) -> SourceError {
         "too_large" => error.hint("a checksum file may have 64 KiB"),
         _ => error,
     }
-}
-
-fn name(path: &[u8]) -> &[u8] {
-    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }

@@ -130,7 +130,9 @@ impl Connection {
         loop {
             let unpinned = credentials.types_unpinned();
             let opened = Connection::open_once(target, &credentials, &mut up).await;
-            if opened.is_ok() || credentials.types_unpinned() <= unpinned {
+            // Whatever else failed, a refused login above all, is not to be made again: others connect meanwhile.
+            let is_of_key = opened.as_ref().is_err_and(|error| error.code == "host_key");
+            if !is_of_key || credentials.types_unpinned() <= unpinned {
                 return opened;
             }
         }

@@ -127,8 +127,8 @@ impl Reading<'_> {
         let has_agent = std::env::var_os("SSH_AUTH_SOCK").is_some();
         let all_of_agent = agent.unwrap_or(is_bare && has_agent && !found.identities_only);
         let is_named = found.identities.is_some();
-        // Where the agent was asked for all that it has, it need not be asked for each.
-        let by_agent = has_agent && agent != Some(false) && (is_named || !all_of_agent);
+        // Where the agent was asked for all that it has, it need not be asked for each of the usual ones.
+        let by_agent = has_agent && agent != Some(false) && (is_named || key.is_some() || !all_of_agent);
         let asking = self.asking();
         let openers = Openers { by_agent, asking };
         let identities = if is_bare && agent.is_none() { self.identities(openers) } else { Vec::new() };

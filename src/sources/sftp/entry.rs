@@ -60,7 +60,7 @@ pub(super) struct Found {
 impl Found {
     /// What `item` is in expressions.
     pub(super) fn value(&self) -> Value {
-        let name = shown(self.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
+        let name = shown(name(&self.path));
         let stem = match name.rsplit_once('.') {
             Some((stem, _)) if !stem.is_empty() => stem,
             _ => &name,
@@ -107,4 +107,9 @@ pub(super) fn fingerprint(attrs: &Attrs) -> Option<String> {
 /// When the file was written to last.
 pub(super) fn modified(attrs: &Attrs) -> Option<SystemTime> {
     attrs.mtime.map(|mtime| UNIX_EPOCH + Duration::from_secs(mtime.into()))
+}
+
+/// The last name of a path.
+pub(super) fn name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }

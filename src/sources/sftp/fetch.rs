@@ -123,7 +123,8 @@ impl File<'_> {
         if left >= LARGE {
             let beside = if is_long { usize::MAX } else { cores().max(2) - 1 };
             self.read_at_once(first, open, beside, before, &ranges, store).await?;
-        } else if first.run(store).await? > 1 || is_partial {
+        } else if first.run(store).await? > 1 || is_partial || self.lease.pace().is_some() {
+            // What came in one reply, right after it was looked at, was looked at once.
             self.same.check(before, open.stat().await?)?;
         }
         Ok(before)

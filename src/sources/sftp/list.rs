@@ -145,7 +145,7 @@ impl Walk {
             match entry::kind(&attrs, None) {
                 Kind::Folder => self.wanted = Wanted::Pattern(Pattern::folder(path)),
                 Kind::File | Kind::Unknown => {
-                    let below = vec![path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec()];
+                    let below = vec![entry::name(&path).to_vec()];
                     self.take(Found { path, below, attrs });
                 }
                 Kind::Symlink | Kind::Special => {

@@ -1,6 +1,6 @@
 //! The connections of a source: one alone until the first login succeeded, another when those there are have no room left
-//! or have been busy for so long that a login is little beside it, new ones in place of lost ones. A refusal is remembered: nothing connects after it. Not here: how a connection is made (`connect`), and
-//! retries (`gather`).
+//! or have been busy for so long that a login is little beside it, new ones in place of lost ones. A refusal is remembered:
+//! nothing connects after it. Not here: how a connection is made (`connect`), and retries (`gather`).
 
 use super::alive::{alive, patiently};
 use super::codec::MAX_PACKET;

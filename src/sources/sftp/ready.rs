@@ -67,7 +67,7 @@ pub(super) fn by_mark(target: &str, mark: &[u8], stat: &Result<Attrs, Fault>) ->
     match stat {
         Ok(_) => Verdict::Ready,
         Err(fault) if fault.is_missing() => {
-            let name = mark.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            let name = entry::name(mark);
             Verdict::NotReady(format!("no {}", shown(name)))
         }
         Err(fault) => Verdict::Unknown(fault.error(target, "stat", mark)),

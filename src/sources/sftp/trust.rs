@@ -76,7 +76,7 @@ impl Trust {
         Err(self.refusal_of_unpinned(&unpinned))
     }
 
-    /// How many types of key were shown of which another one is pinned, if any is. Where there is one more after a refusal, the
+    /// How many types of key were shown that are not pinned. Where there is one more after a refusal, the
     /// server may have a key of another type: its turn is next.
     pub(super) fn types_unpinned(&self) -> usize {
         self.unpinned().len()

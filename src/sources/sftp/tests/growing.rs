@@ -17,6 +17,14 @@ async fn with(
     growing: Growing,
     at: impl Fn(usize) -> (usize, u32) + Send + Sync + 'static,
 ) -> Result<Vec<u8>, SourceError> {
+    with_bandwidth(growing, None, at).await
+}
+
+async fn with_bandwidth(
+    growing: Growing,
+    bandwidth: Option<&'static str>,
+    at: impl Fn(usize) -> (usize, u32) + Send + Sync + 'static,
+) -> Result<Vec<u8>, SourceError> {
     let looks = AtomicUsize::new(0);
     let server = Hostile::start(move |asked| match asked.kind {
         FSTAT => {
@@ -28,7 +36,9 @@ async fn with(
     })
     .await;
     let mut sink = Sink::Keep { bytes: Vec::new(), limit: 1 << 30 };
-    fetch_as(&server.pool(), b"/log", None, &Same::new(growing), &mut sink).await?;
+    let mut reach = server.reach("right");
+    reach.bandwidth = bandwidth;
+    fetch_as(&reach.pool(), b"/log", None, &Same::new(growing), &mut sink).await?;
     let Sink::Keep { bytes, .. } = sink else { unreachable!() };
     Ok(bytes)
 }
@@ -40,6 +50,13 @@ async fn of_a_file_that_grows_the_snapshot_is_what_it_held_when_it_was_opened() 
         assert!(with(Growing::Snapshot, grows).await.unwrap() == content(start), "{start}");
         assert_eq!(with(Growing::Fail, grows).await.unwrap_err().code, "changed");
     }
+}
+
+#[tokio::test]
+async fn a_file_that_grows_while_its_turn_is_waited_for_is_not_taken_for_whole() {
+    let grows = |look: usize| (100 + look * 777, 100 + look as u32);
+    let error = with_bandwidth(Growing::Fail, Some("1GB/s"), grows).await.unwrap_err();
+    assert_eq!(error.code, "changed");
 }
 
 #[tokio::test]
