@@ -189,16 +189,16 @@ is_worth() {
 row() {
     case $1.$2.$3 in names.*.fanout) ;; names.* | disk.[1-9]*) return 0 ;; esac
     is_worth "$@" || return 0
-    kind=$1 out=$scratch/out
-    [ "$1" != disk ] || { kind=small out=$disk/out; }
+    data=$1 out=$scratch/out
+    [ "$1" != disk ] || { data=small out=$disk/out; }
     look=$out
-    case $kind in
+    case $data in
     small | names) files=$small bytes=$((small * 16384)) ;;
     large) files=1 bytes=$((large * 1048576)) ;;
     list) look=- files=0 bytes=0 ;;
     esac
     port=$(awk -v trip="$2" '$1 == trip { print $2 }' "$scratch/lines")
-    result=$("peer_$3" "$kind") || { echo "| $1 | $2 | $3 | failed | | |"; return; }
+    result=$("peer_$3" "$data") || { echo "| $1 | $2 | $3 | failed | | |"; return; }
     # shellcheck disable=SC2086 # three numbers
     printf '| %s | %s | %s | %s | %s | %s |\n' "$1" "$2" "$3" $result
 }
