@@ -124,7 +124,7 @@ impl File<'_> {
             let beside = if is_long { usize::MAX } else { cores().max(2) - 1 };
             self.read_at_once(first, open, beside, before, &ranges, store).await?;
         } else if first.run(store).await? > 1 || is_partial || self.lease.pace().is_some() {
-            // What came in one reply, right after it was looked at, was looked at once.
+            // One reply comes in the flight of the look before it; under a bandwidth it may come long after.
             self.same.check(before, open.stat().await?)?;
         }
         Ok(before)
