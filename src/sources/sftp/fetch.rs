@@ -23,12 +23,15 @@ use tokio::time::Instant;
 
 /// How much of a file has to come to be worth the logins of more connections.
 const LARGE: u64 = 64 << 20;
+/// How much is asked of a file whose size nobody told: most are smaller, and each byte that is asked for takes room from others.
+const UNTOLD: u32 = 64 * 1024;
 /// The size from which on it is worth a look whether an earlier run left something of a file, before the first of it is asked
 /// for.
 const LEFT: u64 = 1 << 20;
-/// The round trip from which on all connections read it. On a shorter line one connection fills a core, and more connections
-/// than cores are in each other's way.
-const LONG: Duration = Duration::from_millis(5);
+/// The round trip in which a core decrypts as much as the kernel has on its way over one connection (6 MiB where nobody changed it,
+/// at 400 MB/s). Up to it one connection fills a core, and more of them than cores are in each other's way; twice as long a line
+/// takes twice as many.
+const FILLED: Duration = Duration::from_millis(15);
 
 /// What to fetch, over which connection.
 pub(super) struct File<'a> {
@@ -93,12 +96,12 @@ impl File<'_> {
         let start = Instant::now();
         let open =
             Open::new(self.lease, self.context, self.path).await.map_err(|fault| ("open", fault.into()))?;
-        let is_long = start.elapsed() >= LONG;
+        let round_trip = start.elapsed();
         self.context.phase("read");
-        self.read(&open, is_long, store).await.map_err(|failed| ("read", failed))
+        self.read(&open, round_trip, store).await.map_err(|failed| ("read", failed))
     }
 
-    async fn read(&self, open: &Open<'_>, is_long: bool, store: &Store<'_>) -> Result<Attrs, Failed> {
+    async fn read(&self, open: &Open<'_>, round_trip: Duration, store: &Store<'_>) -> Result<Attrs, Failed> {
         let is_left = self.is_left(self.size, store).await;
         let ranges = Ranges::up_to(if is_left { 0 } else { self.first_bytes() });
         let mut first = self.reading(open, &ranges);
@@ -121,7 +124,7 @@ impl File<'_> {
         missing.map_or_else(|| ranges.end_at(size), |missing| ranges.only(missing));
         first.end_at(size);
         if left >= LARGE {
-            let beside = if is_long { usize::MAX } else { cores().max(2) - 1 };
+            let beside = readers(round_trip) - 1;
             self.read_at_once(first, open, beside, before, &ranges, store).await?;
         } else if first.run(store).await? > 1 || is_partial || self.lease.pace().is_some() {
             // One reply comes in the flight of the look before it; under a bandwidth it may come long after.
@@ -142,7 +145,7 @@ impl File<'_> {
         match self.size {
             Some(size) => size.saturating_add(1),
             None if self.lease.pace().is_some() => 0,
-            None => self.lease.read_len().into(),
+            None => self.lease.read_len().min(UNTOLD).into(),
         }
     }
 
@@ -296,6 +299,22 @@ impl Drop for Open<'_> {
     }
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+/// How many connections read a large file over such a line: two at least, as many as there may be at most.
+fn readers(round_trip: Duration) -> usize {
+    let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+    (cores as f64 * round_trip.div_duration_f64(FILLED).max(1.0)).ceil() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_takes_more_connections_than_there_are_cores() {
+        let short = readers(Duration::ZERO);
+        assert!(short >= 2 && short == readers(FILLED), "{short}");
+        assert_eq!(readers(FILLED * 2), 2 * short);
+        assert!((short + 1..2 * short).contains(&readers(FILLED * 4 / 3)));
+        assert!(readers(Duration::MAX) > 1000);
+    }
 }

@@ -9,7 +9,7 @@ use crate::sources::{Sink, SourceError};
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes that arrived, and the room they take until they are written.
 pub(super) struct Chunk {
@@ -22,6 +22,16 @@ pub(super) struct Chunk {
     pub(super) held: Held,
 }
 
+impl Chunk {
+    fn write(&self, writer: &PartWriter) -> Result<(), OutputError> {
+        let mut offset = self.offset;
+        self.data.pieces.iter().try_for_each(|piece| {
+            offset += piece.len() as u64;
+            writer.write_at(piece, offset - piece.len() as u64)
+        })
+    }
+}
+
 /// The largest file that is kept in memory until its output is made final.
 const SMALL: u64 = 64 * 1024;
 /// Bytes from which on an attempt has got further: less would let a server that breaks off after each byte go on for ever.
@@ -30,6 +40,8 @@ const FURTHER: u64 = 16 * 1024;
 /// A sink that is filled in any order, by many at once.
 pub(super) struct Store<'a> {
     sink: Mutex<&'a mut Sink>,
+    /// Held by who writes. The kernel, too, lets one at a time write into a file, and has the others spin.
+    turn: Arc<Mutex<()>>,
     /// How many bytes there will be.
     size: AtomicU64,
     /// Where what is written comes from, if another attempt can go on with it.
@@ -41,8 +53,8 @@ pub(super) struct Store<'a> {
 impl<'a> Store<'a> {
     /// Nothing is known yet of what will come.
     pub(super) fn new(sink: &'a mut Sink) -> Store<'a> {
-        let (left, written) = (Mutex::new(None), AtomicU64::new(0));
-        Store { sink: Mutex::new(sink), size: AtomicU64::new(u64::MAX), left, written }
+        let (turn, left, written) = Default::default();
+        Store { sink: Mutex::new(sink), turn, size: AtomicU64::new(u64::MAX), left, written }
     }
 
     /// Says how many bytes will come, and where they come from, if that can be told: for a sink that can't take as many, and
@@ -103,16 +115,14 @@ impl<'a> Store<'a> {
             }
             _ => return Ok(()),
         };
-        let write = move |chunk: &Chunk| {
-            let mut offset = chunk.offset;
-            chunk.data.pieces.iter().try_for_each(|piece| {
-                offset += piece.len() as u64;
-                writer.write_at(piece, offset - piece.len() as u64)
-            })
-        };
         let len: usize = chunks.iter().map(|chunk| chunk.data.len).sum();
+        let turn = self.turn.clone();
+        let write = move || {
+            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            chunks.iter().try_for_each(|chunk| chunk.write(&writer))
+        };
         // Short enough (a batch) to need no look at the cancel flag.
-        context.blocking(move |_| chunks.iter().try_for_each(write)).await.map_err(failed)?;
+        context.blocking(move |_| write()).await.map_err(failed)?;
         self.written.fetch_add(len as u64, Relaxed);
         Ok(())
     }

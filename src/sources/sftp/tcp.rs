@@ -11,6 +11,10 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+/// Bytes that come at once after which nobody waits for an acknowledgement: Nagle's algorithm holds back only what is shorter than a
+/// segment, and of long ones the kernel acknowledges every second.
+const LONG: usize = 16 * 1024;
+
 /// A connection that sends and acknowledges at once.
 pub(super) struct Tcp(TcpStream);
 
@@ -36,8 +40,11 @@ impl AsyncRead for Tcp {
         task: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         ready!(Pin::new(&mut self.0).poll_read(task, buffer))?;
-        self.acknowledge();
+        if buffer.filled().len() - before < LONG {
+            self.acknowledge();
+        }
         Poll::Ready(Ok(()))
     }
 }
