@@ -5,7 +5,7 @@
 # Debian; installs lftp, rclone, OpenSSH where they are missing (as root), and asyncssh into the scratch folder.
 # RUNS=N runs each peer N times (default 3), WHAT="small names disk large list" says what (`names`: the small files, each by its
 # name from a list, by fanout alone; `disk`: the small files, to DISK, by default /var/tmp, without a relay),
-# TRIPS="0 20 100" how long round trips are, PEERS="fanout sftp rclone lftp asyncssh" who, FANOUT=PROGRAM which fanout.
+# TRIPS="0 20 100" how long round trips are, PEERS="fanout sftp rclone lftp asyncssh ssh" who (`ssh`: the transport by itself), FANOUT=PROGRAM which fanout.
 # What takes an hour only with SLOW=1: `sftp` with small files over a long line, all but small files over one of 100 ms.
 set -eu
 cd "$(dirname "$0")/.."
@@ -175,6 +175,14 @@ peer_asyncssh() {
     esac
 }
 
+# What OpenSSH's transport takes by itself: a large file through four `ssh` at once, thrown away. Nobody's peer, it fetches nothing: it
+# tells what of the time is the server's and the line's.
+peer_ssh() {
+    quarter=$((large / 4))
+    script="for n in 0 1 2 3; do ssh -T $options -p $port 127.0.0.1 \"exec dd if=$scratch/data/large bs=1M skip=\$((n * $quarter)) count=$quarter status=none\" & done >/dev/null; wait"
+    measure sh -c "$script"
+}
+
 measure() {
     python3 bench/sftp_time.py "$runs" "$files" "$bytes" "$look" "$@"
 }
@@ -187,7 +195,7 @@ is_worth() {
 
 # row WHAT TRIP PEER
 row() {
-    case $1.$2.$3 in names.*.fanout) ;; names.* | disk.[1-9]*) return 0 ;; esac
+    case $1.$2.$3 in names.*.fanout | large.*.ssh) ;; names.* | disk.[1-9]* | *.ssh) return 0 ;; esac
     is_worth "$@" || return 0
     data=$1 out=$scratch/out
     [ "$1" != disk ] || { data=small out=$disk/out; }
@@ -197,6 +205,7 @@ row() {
     large) files=1 bytes=$((large * 1048576)) ;;
     list) look=- files=0 bytes=0 ;;
     esac
+    [ "$3" != ssh ] || look=- files=0 bytes=0
     port=$(awk -v trip="$2" '$1 == trip { print $2 }' "$scratch/lines")
     result=$("peer_$3" "$data") || { echo "| $1 | $2 | $3 | failed | | |"; return; }
     # shellcheck disable=SC2086 # three numbers
@@ -225,7 +234,7 @@ table() {
     done
 }
 
-what=${WHAT:-small names disk large list} trips=${TRIPS:-0 20 100} peers=${PEERS:-fanout sftp rclone lftp asyncssh}
+what=${WHAT:-small names disk large list} trips=${TRIPS:-0 20 100} peers=${PEERS:-fanout sftp rclone lftp asyncssh ssh}
 serve
 data
 table | tee "$scratch/table"
