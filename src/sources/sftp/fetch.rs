@@ -1,11 +1,12 @@
 //! One file: opened, read, checked against the size the server tells, closed without waiting. A small file takes two round
 //! trips: open, then fstat and read in one flight, where the short reply to a read of one byte more than the size proves
-//! the end. A large one is read over all connections at once. Of one that an earlier attempt or run began, only what is missing
+//! the end. A large one is read over several connections at once. Of one that an earlier attempt or run began, only what is missing
 //! is read. Not here: the reads (`reading`), where the bytes go (`store`), and which files (`list`).
 
 use super::codec::{Attrs, Reply, Request};
 use super::entry::{self, Kind};
 use super::error::{Fault, Lost};
+use super::link::WINDOW;
 use super::pool::Lease;
 use super::ranges::Ranges;
 use super::reading::Reading;
@@ -23,14 +24,16 @@ use tokio::time::Instant;
 
 /// How much of a file has to come to be worth the logins of more connections.
 const LARGE: u64 = 64 << 20;
-/// How much is asked of a file whose size nobody told: most are smaller, and each byte that is asked for takes room from others.
-const UNTOLD: u32 = 64 * 1024;
+/// How much is asked of a file whose size nobody told while others want room, too: each byte that is asked for takes some of it, and
+/// most files are smaller. The last of it proves the end of one of 64 KiB.
+const UNTOLD: u32 = 64 * 1024 + 1;
+/// Bytes of room on a connection with which nobody's room is short: half of all.
+const PLENTY: usize = WINDOW as usize / 2;
 /// The size from which on it is worth a look whether an earlier run left something of a file, before the first of it is asked
 /// for.
 const LEFT: u64 = 1 << 20;
-/// The round trip in which a core decrypts as much as the kernel has on its way over one connection (6 MiB where nobody changed it,
-/// at 400 MB/s). Up to it one connection fills a core, and more of them than cores are in each other's way; twice as long a line
-/// takes twice as many.
+/// The round trip up to which one connection brings all that one core takes: with the buffer of a Linux server (4 MiB where nobody
+/// changed it) 280 MB/s. Up to it more connections than cores are in each other's way; twice as long a line takes twice as many.
 const FILLED: Duration = Duration::from_millis(15);
 
 /// What to fetch, over which connection.
@@ -139,12 +142,13 @@ impl File<'_> {
         is_likely && store.finds_leftover(self.context).await
     }
 
-    /// How much of it is asked for before its size is known: one byte more than the listing said, or what one read brings;
+    /// How much of it is asked for before its size is known: one byte more than the listing said, or a read;
     /// nothing where that would be counted and does not come.
     fn first_bytes(&self) -> u64 {
         match self.size {
             Some(size) => size.saturating_add(1),
             None if self.lease.pace().is_some() => 0,
+            None if self.lease.bytes.available_permits() >= PLENTY => self.lease.read_len().into(),
             None => self.lease.read_len().min(UNTOLD).into(),
         }
     }
@@ -299,7 +303,8 @@ impl Drop for Open<'_> {
     }
 }
 
-/// How many connections read a large file over such a line: two at least, as many as there may be at most.
+/// How many connections are to read a large file over such a line: as many as there are cores, and two at least; more over a longer
+/// one.
 fn readers(round_trip: Duration) -> usize {
     let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
     (cores as f64 * round_trip.div_duration_f64(FILLED).max(1.0)).ceil() as usize

@@ -23,8 +23,8 @@ pub(super) const WINDOW: u32 = 16 << 20;
 /// The largest SSH packet that the server may send. RFC 4253 6.1 has all of them bear half of this; OpenSSH's needs a fifth less
 /// processor time for a large file with it. russh warns of more.
 const PACKET: u32 = 65535;
-/// What is read ahead from the stream: many short packets at once, and of a long one no more than its beginning, as the rest goes
-/// straight to where it is decrypted. A buffer of 256 KiB cost a large file a tenth more processor time.
+/// What is read ahead from the stream: many short packets at once, and of a long one little, as most of it goes straight to where it
+/// is decrypted. A buffer of 256 KiB cost a large file a tenth more processor time.
 const READ_BUFFER: usize = 16 * 1024;
 /// How many keepalives in a row may go unanswered.
 const KEEPALIVES: usize = 3;

@@ -121,7 +121,7 @@ impl<'a> Store<'a> {
             let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
             chunks.iter().try_for_each(|chunk| chunk.write(&writer))
         };
-        // Short enough (a batch) to need no look at the cancel flag.
+        // Short enough (a batch of each connection at most) to need no look at the cancel flag.
         context.blocking(move |_| write()).await.map_err(failed)?;
         self.written.fetch_add(len as u64, Relaxed);
         Ok(())

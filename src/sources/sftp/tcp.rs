@@ -2,7 +2,7 @@
 //!
 //! OpenSSH's server sends its answers one by one and leaves Nagle's algorithm on: a short one waits until the one before is
 //! acknowledged, and the kernel that took that one waits up to 40 ms for something to send the acknowledgement with. A login alone
-//! took 40 ms longer for it. So our side sends each small packet at once, and acknowledges at once.
+//! took 40 ms longer for it. So our side sends each small packet at once, and acknowledges what is short at once.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -11,11 +11,11 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Bytes that come at once after which nobody waits for an acknowledgement: Nagle's algorithm holds back only what is shorter than a
-/// segment, and of long ones the kernel acknowledges every second.
+/// Bytes that come at once after which the kernel is left to acknowledge as it does: a short answer is what others wait behind, and
+/// a system call for each read of a large file is not worth it.
 const LONG: usize = 16 * 1024;
 
-/// A connection that sends and acknowledges at once.
+/// A connection that sends at once, and acknowledges short answers at once.
 pub(super) struct Tcp(TcpStream);
 
 impl Tcp {
