@@ -104,7 +104,7 @@ impl Waiting {
 
 impl Session {
     /// Starts SFTP on a fresh channel. The subsystem is asked for, INIT sent and the session handed out without waiting
-    /// for an answer, so that the first requests are in the same flight; a server that refuses is lost with the reason.
+    /// for an answer, so that the first requests are in the flight of INIT; a server that refuses is lost with the reason.
     pub(super) async fn start(channel: Channel<Msg>, opening: Opening) -> Result<Session, Lost> {
         let gone = |error| Lost::Link(format!("{error}").into());
         channel.request_subsystem(true, "sftp").await.map_err(gone)?;
