@@ -5,7 +5,8 @@
 # Debian; installs lftp, rclone, OpenSSH where they are missing (as root), and asyncssh into the scratch folder.
 # RUNS=N runs each peer N times (default 3), WHAT="small names disk large list" says what (`names`: the small files, each by its
 # name from a list, by fanout alone; `disk`: the small files, to DISK, by default /var/tmp, without a relay),
-# TRIPS="0 20 100" how long round trips are, PEERS="fanout sftp rclone lftp asyncssh ssh" who (`ssh`: the transport by itself), FANOUT=PROGRAM which fanout.
+# TRIPS="0 20 100" how long round trips are, PEERS="fanout sftp rclone lftp asyncssh ssh" who (`ssh`: the transport by itself),
+# FANOUT=PROGRAM which fanout.
 # What takes an hour only with SLOW=1: `sftp` with small files over a long line, all but small files over one of 100 ms.
 set -eu
 cd "$(dirname "$0")/.."
@@ -175,12 +176,18 @@ peer_asyncssh() {
     esac
 }
 
-# What OpenSSH's transport takes by itself: a large file through four `ssh` at once, thrown away. Nobody's peer, as it fetches nothing. Each
-# has 2 MiB on its way, so that over a line of 20 ms four can't bring more than 400 MiB/s.
+# What OpenSSH's transport takes by itself: a large file through four `ssh` at once, thrown away. Nobody's peer, as it fetches
+# nothing. Each has 2 MiB on its way, so that over a line of 20 ms four can't bring more than 400 MiB/s.
 peer_ssh() {
-    quarter=$((large / 4))
-    script="pids=; for n in 0 1 2 3; do ssh -T $options -p $port 127.0.0.1 \"exec dd if=$scratch/data/large bs=1M skip=\$((n * $quarter)) count=$quarter status=none\" >/dev/null & pids=\"\$pids \$!\"; done; for pid in \$pids; do wait \$pid || exit 1; done"
-    measure sh -c "$script"
+    quarter=$(((large + 3) / 4))
+    measure sh -c "
+        pids=
+        for n in 0 1 2 3; do
+            ssh -T $options -p $port 127.0.0.1 \
+                \"exec dd if=$scratch/data/large bs=1M skip=\$((n * $quarter)) count=$quarter status=none\" >/dev/null &
+            pids=\"\$pids \$!\"
+        done
+        for pid in \$pids; do wait \$pid || exit 1; done"
 }
 
 measure() {

@@ -142,8 +142,8 @@ impl File<'_> {
         is_likely && store.finds_leftover(self.context).await
     }
 
-    /// How much of it is asked for before its size is known: one byte more than the listing said, or a read;
-    /// nothing where that would be counted and does not come.
+    /// How much of it is asked for before its size is known: one byte more than the listing said, or a read, a shorter one
+    /// where room is short; nothing where that would be counted and does not come.
     fn first_bytes(&self) -> u64 {
         match self.size {
             Some(size) => size.saturating_add(1),

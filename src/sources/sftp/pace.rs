@@ -1,7 +1,6 @@
 //! How fast files may be read from a source, over all its connections and jobs together. A server sends what it was asked
-//! for, so it is the asking that waits: in turn, so that small files come through beside large
-//! ones. In whatever time, no more is asked for, and comes, than the bandwidth allows in it, and a burst. Not here: what
-//! is asked for (`reading`).
+//! for, so it is the asking that waits: in turn, so that small files come through beside large ones. In whatever time, no
+//! more is asked for, and comes, than the bandwidth allows in it, and a burst. Not here: what is asked for (`reading`).
 
 use crate::units::Bandwidth;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -76,8 +76,8 @@ impl Trust {
         Err(self.refusal_of_unpinned(&unpinned))
     }
 
-    /// How many types of key were shown that are not pinned. Where there is one more after a refusal, the
-    /// server may have a key of another type: its turn is next.
+    /// How many types of key were shown that are not pinned. Where there is one more after a refusal, the server may have a
+    /// key of another type: its turn is next.
     pub(super) fn types_unpinned(&self) -> usize {
         self.unpinned().len()
     }
