@@ -3,10 +3,11 @@
 # no span. The peers are those of benches/peers/told.rs, on one thread, each run in a process of its own. Prints a table;
 # with --write it also goes into bench/RESULTS.md. Then batches, with both and with neither: 2,000 files of 16 KiB from an
 # OpenSSH server, 5,000 answers of 1 KiB from nginx, on two threads. Debian, as root: nginx and OpenSSH have to be there
-# (scripts/servers installs them). RUNS=N runs each N times (default 5).
+# (scripts/servers installs them). RUNS=N runs each N times (default 31:
+# a few are not enough to tell a twentieth on a machine that others use).
 set -eu
 cd "$(dirname "$0")/.."
-runs=${RUNS:-5}
+runs=${RUNS:-31}
 
 bench=$(cargo bench --bench gather --no-run 2>&1 | tee /dev/stderr | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
 [ -x "$bench" ] || exit 1

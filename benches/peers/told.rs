@@ -9,14 +9,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Events that may wait for the thread that writes them, as in the program.
 const QUEUE: usize = 16 * 1024;
-
-/// Fewer events than these at once are not worth a wake, as in the program.
-const FEW: usize = 256;
-const LULL: Duration = Duration::from_millis(2);
 
 /// The log is written by a thread of its own, into a file that is gone at the end.
 pub(crate) async fn logged(items: u64) -> u64 {
@@ -36,18 +31,11 @@ fn write(events: &Arc<EventQueue>) {
     let _ = std::fs::remove_file(&path);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
-        let mut lines = Vec::new();
-        loop {
-            let batch = events.read().await;
-            if batch.is_empty() {
-                return;
-            }
+        let (mut batch, mut lines) = (Vec::new(), Vec::new());
+        while events.read(&mut batch).await {
             lines.clear();
             batch.iter().for_each(|event| encode(event, &mut lines).expect("events are JSON"));
             file.write_all(&lines).expect("the file takes them");
-            if batch.len() < FEW {
-                tokio::time::sleep(LULL).await;
-            }
         }
     });
 }

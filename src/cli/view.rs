@@ -22,10 +22,6 @@ pub(super) const QUEUE: usize = 16 * 1024;
 /// Without a terminal nothing is drawn, but the time of the next line is looked at so often.
 const PLAIN_LOOK: Duration = Duration::from_secs(1);
 
-/// Fewer events than these at once are not worth a wake: a lull later there are more of them.
-const FEW: usize = 256;
-const LULL: Duration = Duration::from_millis(2);
-
 /// What there is to show things on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Screen {
@@ -150,6 +146,8 @@ pub(super) struct Sink {
 pub(super) struct Log {
     sinks: Vec<Sink>,
     unwritten: Vec<Unwritten>,
+    /// Lines on their way, and the memory of those before.
+    lines: Vec<u8>,
 }
 
 impl Log {
@@ -175,11 +173,11 @@ impl Log {
         if self.sinks.is_empty() {
             return;
         }
-        let mut lines = Vec::new();
-        let encoded = events.iter().try_for_each(|event| log::encode(event, &mut lines));
+        self.lines.clear();
+        let encoded = events.iter().try_for_each(|event| log::encode(event, &mut self.lines));
         for mut sink in std::mem::take(&mut self.sinks) {
             let whole = encoded.as_ref().map_err(|error| io::Error::other(error.to_string()));
-            match whole.and_then(|()| sink.writer.write_all(&lines).and_then(|()| sink.writer.flush())) {
+            match whole.and_then(|()| sink.writer.write_all(&self.lines).and_then(|()| sink.writer.flush())) {
                 Ok(()) => self.sinks.push(sink),
                 Err(error) => {
                     self.unwritten.push(Unwritten { what: sink.name, error, asked_for: sink.asked_for })
@@ -263,26 +261,24 @@ async fn show(
 ) -> Shown {
     let mut view = View::new(screen);
     let mut shown = Ok(());
+    let mut batch = Vec::new();
     loop {
-        let batch = tokio::select! {
+        let more = tokio::select! {
             biased;
             () = asked.notified() => {
                 shown = shown.and(view.tell(run.elapsed(), &screen.style));
                 continue;
             }
-            batch = tokio::time::timeout(view.pause(), events.read()) => batch,
+            more = tokio::time::timeout(view.pause(), events.read(&mut batch)) => more,
         };
-        if let Ok(batch) = &batch {
-            if batch.is_empty() {
+        if let Ok(more) = more {
+            if !more {
                 break;
             }
-            log.write(batch);
-            for event in batch {
+            log.write(&batch);
+            for event in &batch {
                 heed(event);
                 shown = shown.and(view.add(event));
-            }
-            if batch.len() < FEW {
-                tokio::time::sleep(LULL).await;
             }
         }
         shown = shown.and(view.tick(run.elapsed()));

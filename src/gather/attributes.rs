@@ -14,6 +14,9 @@ pub const ATTRIBUTES: usize = 32;
 /// The longest text of an attribute, in bytes. Longer ones are cut.
 pub const ATTRIBUTE_LENGTH: usize = 1024;
 
+/// As many as most attempts have, and some to spare: one allocation for them all.
+const USUAL: usize = 6;
+
 /// Names and values, at most [`ATTRIBUTES`], by name. Written as a map.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "plan", derive(serde::Deserialize), serde(from = "BTreeMap<String, AttributeValue>"))]
@@ -34,9 +37,16 @@ impl Attributes {
     /// Sets an attribute, in place of one of the same name.
     pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<AttributeValue>) {
         let name = name.into();
-        match self.find(&name) {
+        // By name as they are usually said, each comes last.
+        let last = self.0.last().is_none_or(|(last, _)| *last < name);
+        match if last { Err(self.0.len()) } else { self.find(&name) } {
             Ok(at) => self.0[at].1 = value.into(),
-            Err(at) if self.0.len() < ATTRIBUTES => self.0.insert(at, (name, value.into())),
+            Err(at) if self.0.len() < ATTRIBUTES => {
+                if self.0.is_empty() {
+                    self.0.reserve(USUAL);
+                }
+                self.0.insert(at, (name, value.into()));
+            }
             Err(_) => {}
         }
     }
@@ -61,13 +71,13 @@ impl Attributes {
         self.0.is_empty()
     }
 
-    /// Takes over others: their texts first cleaned, then cut, as half a secret at the cut would not be found.
-    pub(super) fn take_over(&mut self, others: Attributes, clean: Option<&Clean>) {
-        for (name, mut value) in others.0 {
-            if let (AttributeValue::Text(text), Some(clean)) = (&mut value, clean) {
-                clean.text(text);
+    /// Cleans the texts, and cuts them then: half a secret at the cut would not be found.
+    pub(super) fn finish(&mut self, clean: Option<&Clean>) {
+        for (_, value) in &mut self.0 {
+            if let AttributeValue::Text(text) = value {
+                clean.inspect(|clean| clean.text(text));
+                text.truncate(text.floor_char_boundary(ATTRIBUTE_LENGTH));
             }
-            self.set(name, value.cut());
         }
     }
 }
@@ -93,13 +103,6 @@ impl AttributeValue {
             AttributeValue::Text(text) => Some(text),
             AttributeValue::Number(_) => None,
         }
-    }
-
-    fn cut(mut self) -> AttributeValue {
-        if let AttributeValue::Text(text) = &mut self {
-            text.truncate(text.floor_char_boundary(ATTRIBUTE_LENGTH));
-        }
-        self
     }
 }
 

@@ -101,12 +101,11 @@ impl Context {
     }
 
     /// Says something of this attempt by OpenTelemetry's names, as soon as it is known: it is told once, when the attempt
-    /// ends, however it ends. `say` is called only if somebody listens; secrets are taken out of its texts.
+    /// ends, however it ends. `say` is called only if somebody listens, and under a lock; secrets are taken out of its texts.
     pub fn attributes(&self, say: impl FnOnce(&mut Attributes)) {
-        let Some(link) = self.shared.link.as_ref().filter(|link| link.run.events().is_some()) else { return };
-        let mut said = Attributes::default();
-        say(&mut said);
-        self.shared.aside().attributes().take_over(said, link.run.clean());
+        if self.shared.link.as_ref().is_some_and(|link| link.run.is_listened()) {
+            say(&mut self.shared.aside().attributes());
+        }
     }
 
     /// Says that the item's source answered: connected, logged in. Its other items may start from now on. Items of a

@@ -1,10 +1,18 @@
 //! Events on their way to the one who reads them: bounded, in order, and nothing is lost. A slow reader stops the
-//! intake of new items; what already runs may still add its events.
+//! intake of new items; what already runs may still add its events. The reader is woken for many at once.
+
+#[cfg(test)]
+mod tests;
 
 use super::event::{Clean, Event};
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+/// As long as this after a read, a queue that is less than half full is not worth another: a wake costs more than it takes
+/// to write a hundred events.
+const LULL: Duration = Duration::from_millis(20);
 
 /// See the module.
 pub struct EventQueue {
@@ -12,16 +20,20 @@ pub struct EventQueue {
     /// What events are cleaned by on their way out.
     clean: Option<Clean>,
     inner: Mutex<Inner>,
-    /// Told when there is something to read.
+    /// Told of the first event, and of the end.
     filled: Notify,
+    /// Told when it is half full, and of the end.
+    half_full: Notify,
     /// Told when there is room again.
     emptied: Notify,
 }
 
 #[derive(Default)]
 struct Inner {
-    waiting: VecDeque<Event>,
+    waiting: Vec<Event>,
     closed: bool,
+    /// When it was last read.
+    read_at: Option<Instant>,
 }
 
 impl EventQueue {
@@ -31,6 +43,7 @@ impl EventQueue {
             clean,
             inner: Mutex::default(),
             filled: Notify::new(),
+            half_full: Notify::new(),
             emptied: Notify::new(),
         }
     }
@@ -40,8 +53,17 @@ impl EventQueue {
         if events.is_empty() {
             return;
         }
-        self.lock().waiting.extend(events.drain(..));
-        self.filled.notify_one();
+        let mut inner = self.lock();
+        let (was_empty, was_half_full) = (inner.waiting.is_empty(), self.is_half_full(&inner));
+        inner.waiting.append(events);
+        let is_half_full = self.is_half_full(&inner);
+        drop(inner);
+        if was_empty {
+            self.filled.notify_one();
+        }
+        if is_half_full && !was_half_full {
+            self.half_full.notify_one();
+        }
     }
 
     /// Whether the reader is behind: no new items are taken in.
@@ -60,30 +82,57 @@ impl EventQueue {
         }
     }
 
-    /// Waits for events and takes all there are; empty once the queue is closed and read to its end.
-    pub async fn read(&self) -> Vec<Event> {
-        loop {
-            let filled = self.filled.notified();
-            {
-                let mut inner = self.lock();
-                if !inner.waiting.is_empty() || inner.closed {
-                    let mut events: Vec<Event> = std::mem::take(&mut inner.waiting).into();
-                    drop(inner);
-                    self.emptied.notify_waiters();
-                    if let Some(clean) = &self.clean {
-                        events.iter_mut().for_each(|event| clean.event(event));
-                    }
-                    return events;
-                }
-            }
-            filled.await;
+    /// Waits for events and puts all there are in the place of `events`, whose memory the next ones are gathered in. The
+    /// first is read at once, those that follow together. False, and none, once the queue is closed and read to its end.
+    pub async fn read(&self, events: &mut Vec<Event>) -> bool {
+        events.clear();
+        self.wait().await;
+        let mut inner = self.lock();
+        std::mem::swap(&mut inner.waiting, events);
+        inner.read_at = Some(Instant::now());
+        drop(inner);
+        self.emptied.notify_waiters();
+        for event in &mut *events {
+            event.finish(self.clean.as_ref());
         }
+        !events.is_empty()
+    }
+
+    /// Waits until it is time to read: for a lull, unless it is half full, and then for the first event.
+    async fn wait(&self) {
+        let read_at = self.lock().read_at;
+        if let Some(read_at) = read_at {
+            let _ = timeout_at(read_at + LULL, self.told(&self.half_full, |inner| self.is_half_full(inner)))
+                .await;
+        }
+        self.told(&self.filled, |inner| !inner.waiting.is_empty()).await;
+    }
+
+    /// Waits until it is so, or closed, which is looked at whenever there is a notice.
+    async fn told(&self, notice: &Notify, is_so: impl Fn(&Inner) -> bool) {
+        loop {
+            let noticed = notice.notified();
+            if self.is_closed_or(&is_so) {
+                return;
+            }
+            noticed.await;
+        }
+    }
+
+    fn is_closed_or(&self, is_so: impl Fn(&Inner) -> bool) -> bool {
+        let inner = self.lock();
+        inner.closed || is_so(&inner)
+    }
+
+    fn is_half_full(&self, inner: &Inner) -> bool {
+        2 * inner.waiting.len() >= self.capacity
     }
 
     /// No more events will come: the reader ends after those that are there.
     pub fn close(&self) {
         self.lock().closed = true;
         self.filled.notify_one();
+        self.half_full.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -104,7 +104,12 @@ impl Run {
         self.shared.events.clone()
     }
 
-    /// What takes secrets out of attributes.
+    /// Whether somebody reads the events.
+    pub(super) fn is_listened(&self) -> bool {
+        self.shared.events.is_some()
+    }
+
+    /// What takes secrets out of the keys of spans.
     pub(super) fn clean(&self) -> Option<&Clean> {
         self.shared.clean.as_ref()
     }
@@ -255,7 +260,7 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn phase(&self, name: impl Into<Cow<'static, str>>) {
         let item = self.item;
-        if self.run.shared.events.is_none() {
+        if !self.run.is_listened() {
             return;
         }
         self.run.with(|scheduler| {

@@ -3,6 +3,7 @@
 //! described in `docs/events.md`. Not here: where logs are kept (`history`) and when they are written (`run`).
 
 mod fields;
+mod line;
 
 #[cfg(test)]
 pub(super) mod tests;
@@ -18,7 +19,9 @@ pub const NOTES: usize = 100;
 
 /// Appends an event to `to` as one line. Fails only if the event holds what JSON can't say, which none does.
 pub fn encode(event: &Event, to: &mut Vec<u8>) -> io::Result<()> {
-    serde_json::to_writer(&mut *to, event)?;
+    if !line::write(event, to)? {
+        serde_json::to_writer(&mut *to, event)?;
+    }
     to.push(b'\n');
     Ok(())
 }

@@ -156,9 +156,10 @@ impl Case {
         let ends: Vec<_> = self.jobs.iter().map(|_| watch::Sender::new(false)).collect();
         join_all((0..self.jobs.len()).map(|place| self.job(place, &run, &limits, &ends))).await;
         run.emit(EventKind::RunEnded { counts: crate::gather::Counts::default(), exit: 0 });
-        let events = run.events().unwrap();
-        events.close();
-        events.read().await
+        let (queue, mut events) = (run.events().unwrap(), Vec::new());
+        queue.close();
+        queue.read(&mut events).await;
+        events
     }
 
     async fn job(&self, place: usize, run: &Run, limits: &[LimitId], ends: &[watch::Sender<bool>]) {

@@ -21,7 +21,9 @@ fn run(text: &str) -> Timeline {
             Execution::new(plan, Options { events: Some(1 << 20), ..Options::default() }).await.unwrap();
         let events = execution.run().events().unwrap();
         assert_eq!(execution.finish().await.counts.lost(), 0);
-        Timeline::of(&events.read().await)
+        let mut read = Vec::new();
+        events.read(&mut read).await;
+        Timeline::of(&read)
     })
 }
 

@@ -15,7 +15,9 @@ fn run() -> Run {
 async fn told(run: &Run) -> Vec<Option<Attributes>> {
     let events = run.events().unwrap();
     events.close();
-    let told = events.read().await.into_iter().filter_map(|event| match event.kind {
+    let mut read = Vec::new();
+    events.read(&mut read).await;
+    let told = read.into_iter().filter_map(|event| match event.kind {
         EventKind::Attributes { attributes, .. } => Some(Some(attributes)),
         EventKind::AttemptEnded { .. } => Some(None),
         _ => None,

@@ -113,7 +113,8 @@ async fn of_a_stopped_job_more_items_than_can_be_told_are_only_counted() {
     let (counts, _) = outcomes.finish().await;
     assert!(told <= REST, "{told}");
     assert_eq!((counts.submitted, counts.not_started), (1_000_000_000_000, 1_000_000_000_000));
-    let events = run.events().unwrap().read().await;
+    let mut events = Vec::new();
+    run.events().unwrap().read(&mut events).await;
     let end = events.iter().find_map(|event| match &event.kind {
         EventKind::JobEnded { counts, .. } => Some(*counts),
         _ => None,

@@ -216,6 +216,13 @@ proptest! {
     }
 
     #[test]
+    fn an_event_is_written_as_serde_would(event in event()) {
+        let line: serde_json::Value = serde_json::from_slice(&log(std::slice::from_ref(&event))).unwrap();
+        let by_serde: serde_json::Value = serde_json::from_slice(&serde_json::to_vec(&event).unwrap()).unwrap();
+        prop_assert_eq!(line.to_string(), by_serde.to_string());
+    }
+
+    #[test]
     fn no_line_break_stands_within_an_event(event in event()) {
         let line = log(&[event]);
         prop_assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
