@@ -12,10 +12,17 @@ runs=${RUNS:-31}
 bench=$(cargo bench --bench gather --no-run 2>&1 | tee /dev/stderr | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
 [ -x "$bench" ] || exit 1
 
-row() {
-    for _ in $(seq "$runs"); do "$bench" peer "$1" 1; done | sort -n | awk -v name="$1" '
-        { ns[NR] = $1; if (NR == 1 || $2 < cpu) cpu = $2 }
-        END { printf "| %s | %d | %d | %d |\n", name, ns[1], ns[int((NR + 1) / 2)], cpu }'
+# rows PEER...: in turn, so that what changes on the machine changes them all.
+rows() {
+    for _ in $(seq "$runs"); do
+        for peer in "$@"; do echo "$("$bench" peer "$peer" 1) $peer"; done
+    done | sort -n >"$scratch/rows"
+    for peer in "$@"; do
+        awk -v name="$peer" '
+            { run = $1; processor = $2; sub(/^[^ ]* [^ ]* [^ ]* /, "") }
+            $0 == name { ns[++n] = run; if (n == 1 || processor < cpu) cpu = processor }
+            END { printf "| %s | %d | %d | %d |\n", name, ns[1], ns[int((n + 1) / 2)], cpu }' "$scratch/rows"
+    done
 }
 
 table() {
@@ -25,9 +32,7 @@ table() {
     echo
     echo "| peer | ns an item, best | median | processor ns an item |"
     echo "|---|--:|--:|--:|"
-    row "fanout::gather"
-    row "fanout::gather, its log written"
-    row "fanout::gather, a subscriber that takes no span"
+    rows "fanout::gather" "fanout::gather, its log written" "fanout::gather, a subscriber that takes no span"
 }
 
 scratch=$(mktemp -d /dev/shm/fanout-log.XXXXXX)

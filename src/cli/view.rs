@@ -170,7 +170,7 @@ impl Log {
 
     /// Writes events to every place that takes them. One that does not keeps no other from them.
     fn write(&mut self, events: &[Event]) {
-        if self.sinks.is_empty() {
+        if self.sinks.is_empty() || events.is_empty() {
             return;
         }
         self.lines.clear();
@@ -263,23 +263,24 @@ async fn show(
     let mut shown = Ok(());
     let mut batch = Vec::new();
     loop {
-        let more = tokio::select! {
+        let (is_asked, goes_on) = tokio::select! {
             biased;
             () = asked.notified() => {
-                shown = shown.and(view.tell(run.elapsed(), &screen.style));
-                continue;
+                events.take(&mut batch);
+                (true, true)
             }
-            more = tokio::time::timeout(view.pause(), events.read(&mut batch)) => more,
+            read = tokio::time::timeout(view.pause(), events.read(&mut batch)) => (false, read.unwrap_or(true)),
         };
-        if let Ok(more) = more {
-            if !more {
-                break;
-            }
-            log.write(&batch);
-            for event in &batch {
-                heed(event);
-                shown = shown.and(view.add(event));
-            }
+        if !goes_on {
+            break;
+        }
+        log.write(&batch);
+        for event in &batch {
+            heed(event);
+            shown = shown.and(view.add(event));
+        }
+        if is_asked {
+            shown = shown.and(view.tell(run.elapsed(), &screen.style));
         }
         shown = shown.and(view.tick(run.elapsed()));
     }

@@ -37,9 +37,7 @@ impl Attributes {
     /// Sets an attribute, in place of one of the same name.
     pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<AttributeValue>) {
         let name = name.into();
-        // By name as they are usually said, each comes last.
-        let last = self.0.last().is_none_or(|(last, _)| *last < name);
-        match if last { Err(self.0.len()) } else { self.find(&name) } {
+        match self.find(&name) {
             Ok(at) => self.0[at].1 = value.into(),
             Err(at) if self.0.len() < ATTRIBUTES => {
                 if self.0.is_empty() {
@@ -71,14 +69,24 @@ impl Attributes {
         self.0.is_empty()
     }
 
-    /// Cleans the texts, and cuts them then: half a secret at the cut would not be found.
-    pub(super) fn finish(&mut self, clean: Option<&Clean>) {
-        for (_, value) in &mut self.0 {
-            if let AttributeValue::Text(text) = value {
-                clean.inspect(|clean| clean.text(text));
-                text.truncate(text.floor_char_boundary(ATTRIBUTE_LENGTH));
-            }
+    /// Cleans texts that are too long, and cuts them then: half a secret at the cut would not be found.
+    pub(super) fn bound(&mut self, clean: Option<&Clean>) {
+        for text in self.texts().filter(|text| text.len() > ATTRIBUTE_LENGTH) {
+            clean.inspect(|clean| clean.text(text));
+            text.truncate(text.floor_char_boundary(ATTRIBUTE_LENGTH));
         }
+    }
+
+    /// Cleans all texts.
+    pub(super) fn clean(&mut self, clean: &Clean) {
+        self.texts().for_each(|text| clean.text(text));
+    }
+
+    fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        self.0.iter_mut().filter_map(|(_, value)| match value {
+            AttributeValue::Text(text) => Some(text),
+            AttributeValue::Number(_) => None,
+        })
     }
 }
 

@@ -101,10 +101,13 @@ impl Context {
     }
 
     /// Says something of this attempt by OpenTelemetry's names, as soon as it is known: it is told once, when the attempt
-    /// ends, however it ends. `say` is called only if somebody listens, and under a lock; secrets are taken out of its texts.
+    /// ends, however it ends. `say` is called only if somebody listens, under a lock of the attempt's: it is quick, and
+    /// says nothing else of it. Secrets are taken out of its texts.
     pub fn attributes(&self, say: impl FnOnce(&mut Attributes)) {
-        if self.shared.link.as_ref().is_some_and(|link| link.run.is_listened()) {
-            say(&mut self.shared.aside().attributes());
+        if let Some(link) = self.shared.link.as_ref().filter(|link| link.run.is_listened()) {
+            let mut said = self.shared.aside().attributes();
+            say(&mut said);
+            said.bound(link.run.clean());
         }
     }
 

@@ -28,18 +28,6 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-impl Event {
-    /// Made ready to be read: without secrets, and its attributes cut to their length.
-    pub(super) fn finish(&mut self, clean: Option<&Clean>) {
-        if let Some(clean) = clean {
-            clean.event(self);
-        }
-        if let EventKind::Attributes { attributes, .. } = &mut self.kind {
-            attributes.finish(clean);
-        }
-    }
-}
-
 /// The number of a job in its run, in plan order. Jobs made while the run goes on (listings, nested gathers) follow.
 pub type JobNumber = u32;
 /// The number of an item in its job, in submission order.

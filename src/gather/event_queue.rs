@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-/// As long as this after a read, a queue that is less than half full is not worth another: a wake costs more than it takes
-/// to write a hundred events.
+/// After a read, a queue less than half full waits this long for the next: a wake costs more than to write a hundred
+/// events.
 const LULL: Duration = Duration::from_millis(20);
 
 /// See the module.
@@ -83,19 +83,30 @@ impl EventQueue {
     }
 
     /// Waits for events and puts all there are in the place of `events`, whose memory the next ones are gathered in. The
-    /// first is read at once, those that follow together. False, and none, once the queue is closed and read to its end.
+    /// first is read at once, those that follow together, 20 ms later. False, and none, once the queue is closed and read
+    /// to its end. Runs on a runtime of tokio's with its time enabled; dropped, it has taken nothing.
     pub async fn read(&self, events: &mut Vec<Event>) -> bool {
         events.clear();
-        self.wait().await;
+        loop {
+            self.wait().await;
+            self.take(events);
+            if !events.is_empty() || self.lock().closed {
+                return !events.is_empty();
+            }
+        }
+    }
+
+    /// As [`EventQueue::read`], but takes what there is now, be it nothing.
+    pub fn take(&self, events: &mut Vec<Event>) {
+        events.clear();
         let mut inner = self.lock();
         std::mem::swap(&mut inner.waiting, events);
         inner.read_at = Some(Instant::now());
         drop(inner);
         self.emptied.notify_waiters();
-        for event in &mut *events {
-            event.finish(self.clean.as_ref());
+        if let Some(clean) = &self.clean {
+            events.iter_mut().for_each(|event| clean.event(event));
         }
-        !events.is_empty()
     }
 
     /// Waits until it is time to read: for a lull, unless it is half full, and then for the first event.

@@ -32,7 +32,7 @@ impl Clean {
         }
     }
 
-    /// Cleans every text of an event that may be made of what a server said: keys, outputs, errors, warnings.
+    /// Cleans every text of an event that may be made of what a server said: keys, outputs, attributes, errors, warnings.
     pub(in crate::gather) fn event(&self, event: &mut Event) {
         match &mut event.kind {
             EventKind::ItemQueued { key: Some(key), .. } => self.shared(key),
@@ -43,6 +43,7 @@ impl Clean {
             EventKind::ItemEnded { why, brought, .. } => {
                 why.iter_mut().chain(&mut brought.output).for_each(|text| self.text(text));
             }
+            EventKind::Attributes { attributes, .. } => attributes.clean(self),
             EventKind::Cancelling { cause: Cause::Sibling(text) | Cause::Source(text), .. } => {
                 self.shared(text);
             }

@@ -1,5 +1,5 @@
-//! The events that every item has, written as JSON without serde, which takes five times as long for them; a batch of
-//! small items has little else. The same JSON comes of it. Not here: all other events, which are few.
+//! The events that every item has, written as JSON without serde, whose flattened maps took most of the log's time in a
+//! batch of small items. The same JSON comes of it. Not here: all other events, which are few.
 
 use crate::gather::{AttributeValue, Attributes, Brought, Event, EventKind, LimitUse, Wait};
 use serde::Serialize;
@@ -8,10 +8,11 @@ use std::time::Duration;
 
 /// Appends an event without its line break, or says that it is none of these.
 pub(super) fn write(event: &Event, to: &mut Vec<u8>) -> io::Result<bool> {
-    let mut line = Line { to, at: event.at };
-    match &event.kind {
+    let Event { at, kind } = event;
+    let mut line = Line(to);
+    match kind {
         EventKind::ItemQueued { job, item, key, limits } => {
-            line.begin("item_queued", *job, *item);
+            line.begin(*at, "item_queued", *job, *item);
             if let Some(key) = key {
                 line.text("key", key)?;
             }
@@ -20,21 +21,21 @@ pub(super) fn write(event: &Event, to: &mut Vec<u8>) -> io::Result<bool> {
             }
         }
         EventKind::AttemptStarted { job, item, attempt, lane, waits } => {
-            line.begin("attempt_started", *job, *item);
+            line.begin(*at, "attempt_started", *job, *item);
             line.number("attempt", *attempt);
             line.number("lane", *lane);
             line.waits(waits)?;
         }
         EventKind::Phase { job, item, name } => {
-            line.begin("phase", *job, *item);
+            line.begin(*at, "phase", *job, *item);
             line.text("name", name)?;
         }
         EventKind::Attributes { job, item, attributes } => {
-            line.begin("attributes", *job, *item);
+            line.begin(*at, "attributes", *job, *item);
             line.attributes(attributes)?;
         }
         EventKind::AttemptEnded { job, item, state, error, retry_in } => {
-            line.begin("attempt_ended", *job, *item);
+            line.begin(*at, "attempt_ended", *job, *item);
             line.value("state", state)?;
             if let Some(error) = error {
                 line.text("error", error)?;
@@ -44,7 +45,7 @@ pub(super) fn write(event: &Event, to: &mut Vec<u8>) -> io::Result<bool> {
             }
         }
         EventKind::ItemEnded { job, item, state, why, code, waits, brought } => {
-            line.begin("item_ended", *job, *item);
+            line.begin(*at, "item_ended", *job, *item);
             line.value("state", state)?;
             if let Some(why) = why {
                 line.text("why", why)?;
@@ -57,35 +58,32 @@ pub(super) fn write(event: &Event, to: &mut Vec<u8>) -> io::Result<bool> {
         }
         _ => return Ok(false),
     }
-    line.to.push(b'}');
+    line.0.push(b'}');
     Ok(true)
 }
 
 /// A line as it is written: names and values, each after a comma, but the first of an object.
-struct Line<'a> {
-    to: &'a mut Vec<u8>,
-    at: Duration,
-}
+struct Line<'a>(&'a mut Vec<u8>);
 
 impl Line<'_> {
-    fn begin(&mut self, event: &'static str, job: u32, item: u64) {
-        self.to.extend_from_slice(b"{\"t\":");
-        self.decimal(self.at);
-        self.to.extend_from_slice(b",\"event\":\"");
-        self.to.extend_from_slice(event.as_bytes());
-        self.to.push(b'"');
+    fn begin(&mut self, at: Duration, event: &'static str, job: u32, item: u64) {
+        self.0.extend_from_slice(b"{\"t\":");
+        self.decimal(at);
+        self.0.extend_from_slice(b",\"event\":\"");
+        self.0.extend_from_slice(event.as_bytes());
+        self.0.push(b'"');
         self.number("job", job);
         self.number("item", item);
     }
 
     /// A name of the format's own, which needs no escapes.
     fn name(&mut self, name: &'static str) {
-        if !matches!(self.to.last(), Some(b'{')) {
-            self.to.push(b',');
+        if !matches!(self.0.last(), Some(b'{')) {
+            self.0.push(b',');
         }
-        self.to.push(b'"');
-        self.to.extend_from_slice(name.as_bytes());
-        self.to.extend_from_slice(b"\":");
+        self.0.push(b'"');
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
     }
 
     fn number(&mut self, name: &'static str, number: impl itoa::Integer) {
@@ -94,7 +92,7 @@ impl Line<'_> {
     }
 
     fn integer(&mut self, number: impl itoa::Integer) {
-        self.to.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        self.0.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
     fn seconds(&mut self, name: &'static str, duration: Duration) {
@@ -105,10 +103,10 @@ impl Line<'_> {
     /// Seconds to the microsecond, with at least one digit after the point.
     fn decimal(&mut self, duration: Duration) {
         self.integer(duration.as_secs());
-        self.to.push(b'.');
+        self.0.push(b'.');
         let (mut rest, mut unit) = (duration.subsec_micros(), 100_000);
         loop {
-            self.to.push(b'0' + (rest / unit) as u8);
+            self.0.push(b'0' + (rest / unit) as u8);
             rest %= unit;
             unit /= 10;
             if rest == 0 {
@@ -126,17 +124,17 @@ impl Line<'_> {
         let special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
         // All of it is looked at, which is quicker than to stop at the first one: many bytes are compared at once.
         if text.bytes().fold(false, |found, byte| found | special(byte)) {
-            return Ok(serde_json::to_writer(&mut *self.to, text)?);
+            return Ok(serde_json::to_writer(&mut *self.0, text)?);
         }
-        self.to.push(b'"');
-        self.to.extend_from_slice(text.as_bytes());
-        self.to.push(b'"');
+        self.0.push(b'"');
+        self.0.extend_from_slice(text.as_bytes());
+        self.0.push(b'"');
         Ok(())
     }
 
     fn value(&mut self, name: &'static str, value: &impl Serialize) -> io::Result<()> {
         self.name(name);
-        Ok(serde_json::to_writer(&mut *self.to, value)?)
+        Ok(serde_json::to_writer(&mut *self.0, value)?)
     }
 
     fn list<T>(
@@ -146,13 +144,13 @@ impl Line<'_> {
         each: impl Fn(&mut Self, &T) -> io::Result<()>,
     ) -> io::Result<()> {
         self.name(name);
-        self.to.push(b'[');
+        self.0.push(b'[');
         for (place, one) in of.iter().enumerate() {
-            self.to.extend_from_slice(if place == 0 { b"{" } else { b",{" });
+            self.0.extend_from_slice(if place == 0 { b"{" } else { b",{" });
             each(self, one)?;
-            self.to.push(b'}');
+            self.0.push(b'}');
         }
-        self.to.push(b']');
+        self.0.push(b']');
         Ok(())
     }
 
@@ -180,19 +178,19 @@ impl Line<'_> {
 
     fn attributes(&mut self, attributes: &Attributes) -> io::Result<()> {
         self.name("attributes");
-        self.to.push(b'{');
+        self.0.push(b'{');
         for (place, (name, value)) in attributes.iter().enumerate() {
             if place > 0 {
-                self.to.push(b',');
+                self.0.push(b',');
             }
             self.quoted(name)?;
-            self.to.push(b':');
+            self.0.push(b':');
             match value {
                 AttributeValue::Number(number) => self.integer(*number),
                 AttributeValue::Text(text) => self.quoted(text)?,
             }
         }
-        self.to.push(b'}');
+        self.0.push(b'}');
         Ok(())
     }
 
@@ -202,7 +200,7 @@ impl Line<'_> {
         }
         let Brought { bytes, rows, output, entries, change } = brought;
         self.name("brought");
-        self.to.push(b'{');
+        self.0.push(b'{');
         if *bytes != 0 {
             self.number("bytes", *bytes);
         }
@@ -218,7 +216,7 @@ impl Line<'_> {
         if let Some(change) = change {
             self.value("change", change)?;
         }
-        self.to.push(b'}');
+        self.0.push(b'}');
         Ok(())
     }
 }
