@@ -16,7 +16,7 @@ fn warnings(count: usize) -> Vec<Event> {
 /// something was read, and how much.
 async fn reads(pushes: &[(u64, usize)]) -> Vec<(u128, usize)> {
     let queue = Arc::new(EventQueue::new(2 * HALF, None));
-    for (after, count) in pushes.to_vec() {
+    for (after, count) in pushes.iter().copied() {
         let queue = queue.clone();
         tokio::spawn(async move {
             sleep(Duration::from_millis(after)).await;
