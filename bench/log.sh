@@ -3,11 +3,12 @@
 # no span. The peers are those of benches/peers/told.rs, on one thread, each run in a process of its own. Prints a table;
 # with --write it also goes into bench/RESULTS.md. Then batches, with both and with neither: 2,000 files of 16 KiB from an
 # OpenSSH server, 5,000 answers of 1 KiB from nginx, on two threads. Debian, as root: nginx and OpenSSH have to be there
-# (scripts/servers installs them). RUNS=N runs each N times (default 31:
-# a few are not enough to tell a twentieth on a machine that others use).
+# (scripts/servers installs them). RUNS=N runs each item's peer N times (default 31) and
+# each batch three times as often: fewer do not tell a twentieth, as a batch takes a tenth longer or shorter by itself.
 set -eu
 cd "$(dirname "$0")/.."
 runs=${RUNS:-31}
+often=$((3 * runs))
 
 bench=$(cargo bench --bench gather --no-run 2>&1 | tee /dev/stderr | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
 [ -x "$bench" ] || exit 1
@@ -107,7 +108,7 @@ END
 
 # batch NAME PLAN: runs with and without in turn, so that what changes on the machine changes both. The medians.
 batch() {
-    for _ in $(seq "$runs"); do
+    for _ in $(seq "$often"); do
         for heard in unheard heard; do
             rm -rf "$scratch/out"
             echo "$heard $("$bench" plan "$scratch/$2.toml" "$scratch/out" "$heard")"
@@ -119,6 +120,8 @@ batch() {
 }
 
 batches() {
+    echo
+    echo "Batches, $often runs each, medians:"
     echo
     echo "| batch | nobody listens, ms | log written, subscriber, ms | time | processor time |"
     echo "|---|--:|--:|--:|--:|"
