@@ -90,14 +90,14 @@ impl Hop {
     pub(super) fn tell(&self, context: &Context) {
         context.attributes(|said| {
             said.set("http.request.method", self.method.as_str());
-            if self.number > 0 {
-                said.set("http.request.resend_count", self.number);
-            }
+            said.set("url.full", self.url_shown());
             said.set("server.address", self.url.host_str().unwrap_or_default());
             if let Some(port) = self.url.port_or_known_default() {
                 said.set("server.port", port);
             }
-            said.set("url.full", self.url_shown());
+            if self.number > 0 {
+                said.set("http.request.resend_count", self.number);
+            }
         });
     }
 
