@@ -190,7 +190,12 @@ impl PartWriter {
 
     /// Writes all bytes at an offset.
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), OutputError> {
-        self.open()?.temp()?.write_at(bytes, offset)
+        self.write_pieces_at(&[bytes], offset)
+    }
+
+    /// Writes all pieces, one behind the other, from an offset on: with one call of the system, as a rule.
+    pub fn write_pieces_at(&self, pieces: &[impl AsRef<[u8]>], offset: u64) -> Result<(), OutputError> {
+        self.open()?.temp()?.write_at(pieces, offset)
     }
 
     /// Appends all bytes after what this writer, its clones and the part's other writers appended. Not to be mixed
@@ -198,7 +203,7 @@ impl PartWriter {
     pub fn append(&self, bytes: &[u8]) -> Result<(), OutputError> {
         let state = self.open()?;
         let mut end = self.shared.end.lock().unwrap_or_else(PoisonError::into_inner);
-        state.temp()?.write_at(bytes, *end)?;
+        state.temp()?.write_at(&[bytes], *end)?;
         *end += bytes.len() as u64;
         Ok(())
     }
@@ -277,11 +282,7 @@ impl Shared {
 }
 
 fn filled(temp: Temp, held: &[Bytes]) -> Result<Temp, OutputError> {
-    let mut end = 0;
-    for piece in held {
-        temp.write_at(piece, end)?;
-        end += piece.len() as u64;
-    }
+    temp.write_at(held, 0)?;
     Ok(temp)
 }
 

@@ -14,9 +14,10 @@ use super::whole::Whole;
 use crate::gather::Change;
 use leftover::Lock;
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, renameat, unlinkat};
-use rustix::io::Errno;
+use rustix::io::{Errno, pwritev, retry_on_intr};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io::{self, ErrorKind, IoSlice};
 use std::ops::Range;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
@@ -115,11 +116,12 @@ impl Temp {
         Ok(self)
     }
 
-    /// Writes all bytes at an offset.
-    pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), OutputError> {
-        self.file.write_all_at(bytes, offset).map_err(|cause| self.place.failed(cause))?;
+    /// Writes all pieces, one behind the other, from an offset on.
+    pub(super) fn write_at(&self, pieces: &[impl AsRef<[u8]>], offset: u64) -> Result<(), OutputError> {
+        let mut slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece.as_ref())).collect();
+        let end = write_all_at(&self.file, &mut slices, offset).map_err(|cause| self.place.failed(cause))?;
         if let Some(resume) = &self.resume {
-            resume.wrote(offset..offset + bytes.len() as u64, &self.file);
+            resume.wrote(offset..end, &self.file);
         }
         Ok(())
     }
@@ -233,6 +235,23 @@ impl Drop for Temp {
 fn permissions(mode: Option<u32>) -> Option<Mode> {
     let mode = mode.unwrap_or(0o666);
     (mode & !0o777 == 0).then(|| Mode::from_bits_truncate(mode as rustix::fs::RawMode))
+}
+
+/// Writes all bytes of the slices, one behind the other, and says where they end.
+fn write_all_at(file: &File, mut slices: &mut [IoSlice<'_>], offset: u64) -> io::Result<u64> {
+    let mut end = offset;
+    // No more of those that are empty or written.
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        match retry_on_intr(|| pwritev(file, slices, end))? {
+            0 => return Err(ErrorKind::WriteZero.into()),
+            written => {
+                end += written as u64;
+                IoSlice::advance_slices(&mut slices, written);
+            }
+        }
+    }
+    Ok(end)
 }
 
 /// `.NAME.fanout-part`; for a long name its start and a hash of it.

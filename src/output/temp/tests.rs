@@ -29,13 +29,26 @@ fn on_a_network_only_what_the_process_itself_left_is_gone_on_with() {
     let folder = tempfile::tempdir().unwrap();
     let origin = Origin::new(b"what", 100_000);
     let resume = |remote| Temp::resume(place(folder.path(), remote), None, origin).unwrap();
-    let leave = |remote| resume(remote).write_at(&[1; 1000], 0).unwrap();
+    let leave = |remote| resume(remote).write_at(&[[1; 1000]], 0).unwrap();
     for remote in [true, false] {
         leave(remote);
         assert_eq!(resume(remote).missing().unwrap()[0].start, 1000);
     }
     // Written as by any process of this machine.
     assert_eq!(resume(true).missing().unwrap()[0].start, 0);
+}
+
+#[test]
+fn pieces_lie_one_behind_the_other_however_many_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let temp = Temp::create(place(folder.path(), false), None).unwrap();
+    // More than a system takes at once (IOV_MAX, 1024 on Linux), and some of them empty.
+    let pieces: Vec<Vec<u8>> = (0..5000).map(|number| vec![number as u8; number % 3]).collect();
+    temp.write_at(&pieces, 7).unwrap();
+    temp.write_at(&[&[] as &[u8]], 3).unwrap();
+    let mut written = vec![0; 7 + pieces.concat().len() + 1];
+    assert_eq!(temp.file.read_at(&mut written, 0).unwrap(), written.len() - 1);
+    assert_eq!(written[7..written.len() - 1], pieces.concat());
 }
 
 proptest! {

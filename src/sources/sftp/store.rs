@@ -22,16 +22,6 @@ pub(super) struct Chunk {
     pub(super) held: Held,
 }
 
-impl Chunk {
-    fn write(&self, writer: &PartWriter) -> Result<(), OutputError> {
-        let mut offset = self.offset;
-        self.data.pieces.iter().try_for_each(|piece| {
-            offset += piece.len() as u64;
-            writer.write_at(piece, offset - piece.len() as u64)
-        })
-    }
-}
-
 /// The largest file that is kept in memory until its output is made final.
 const SMALL: u64 = 64 * 1024;
 /// Bytes from which on an attempt has got further: less would let a server that breaks off after each byte go on for ever.
@@ -119,7 +109,7 @@ impl<'a> Store<'a> {
         let turn = self.turn.clone();
         let write = move || {
             let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-            chunks.iter().try_for_each(|chunk| chunk.write(&writer))
+            chunks.iter().try_for_each(|chunk| writer.write_pieces_at(&chunk.data.pieces, chunk.offset))
         };
         // Short enough (a batch of each connection at most) to need no look at the cancel flag.
         context.blocking(move |_| write()).await.map_err(failed)?;
