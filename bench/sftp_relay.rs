@@ -6,8 +6,8 @@
 use std::env::args;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,8 @@ const ON_THE_WAY: usize = 32 * 1024;
 
 /// Bytes, how many of them, and when they are to leave.
 type Chunk = (Instant, Vec<u8>, usize);
-/// Room for chunks, the last used first: fresh memory would cost the machine more than copying does.
-type Free = Arc<Mutex<Vec<Vec<u8>>>>;
+/// Room for chunks, of all connections, the last used first: fresh memory would cost the machine more than copying does.
+static FREE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 fn main() {
     let mut arguments = args().skip(1);
@@ -49,32 +49,38 @@ fn accept(listener: &TcpListener, server: &str, delay: Duration) {
                 let (Ok(from), Ok(to)) = (from, to) else { return };
                 let _ = to.set_nodelay(true);
                 let (queue, chunks) = sync_channel(ON_THE_WAY);
-                let free = Free::default();
-                let given = free.clone();
-                spawn(move || read(from, &queue, &given, delay));
-                spawn(move || write(to, &chunks, &free));
+                spawn(move || read(from, &queue, delay));
+                spawn(move || write(to, &chunks));
             }
         });
     }
 }
 
-fn read(mut from: TcpStream, queue: &SyncSender<Chunk>, free: &Free, delay: Duration) {
+fn read(mut from: TcpStream, queue: &SyncSender<Chunk>, delay: Duration) {
     loop {
-        let mut buffer = free.lock().unwrap().pop().unwrap_or_else(|| vec![0; CHUNK]);
+        let mut buffer = FREE.lock().unwrap().pop().unwrap_or_else(|| vec![0; CHUNK]);
         let Ok(length @ 1..) = from.read(&mut buffer) else { return };
+        acknowledge(&from);
         if queue.send((Instant::now() + delay, buffer, length)).is_err() {
             return;
         }
     }
 }
 
-fn write(mut to: TcpStream, chunks: &Receiver<Chunk>, free: &Free) {
+/// Nobody on a line waits for another to acknowledge what passes. The kernel here would, up to 40 ms, and a server that sends its
+/// answers one by one (Nagle) with it, whatever its client does.
+fn acknowledge(from: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    let _ = std::os::linux::net::TcpStreamExt::set_quickack(from, true);
+}
+
+fn write(mut to: TcpStream, chunks: &Receiver<Chunk>) {
     for (due, buffer, length) in chunks {
         sleep(due.saturating_duration_since(Instant::now()));
         if to.write_all(&buffer[..length]).is_err() {
             break;
         }
-        free.lock().unwrap().push(buffer);
+        FREE.lock().unwrap().push(buffer);
     }
     let _ = to.shutdown(Shutdown::Both);
 }
