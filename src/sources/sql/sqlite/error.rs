@@ -1,5 +1,6 @@
 //! What a SQLite error means: whose it is, whether trying again may help, and how it reads. Not here: raising them.
 
+use super::super::cancelled;
 use crate::gather::Advice;
 use crate::sources::SourceError;
 use std::path::Path;
@@ -36,6 +37,8 @@ pub(super) fn running(target: &str, error: &sqlx::Error, repeatable: bool) -> So
     match code & 0xff {
         // Busy and locked: the statement was not begun, or all of it was undone.
         BUSY | LOCKED => failure.advice(Advice::AGAIN),
+        // Nobody but the look at the cancel flag interrupts, and it may be quicker than who waits for the flag.
+        INTERRUPT => cancelled(target),
         READ_ONLY => failure.hint("jobs only read unless they say `write = true`"),
         CORRUPT | NOT_A_DATABASE => failure.advice(Advice::SOURCE_NEVER),
         IO_ERROR if repeatable => failure.advice(Advice::AGAIN),
@@ -46,6 +49,7 @@ pub(super) fn running(target: &str, error: &sqlx::Error, repeatable: bool) -> So
 const BUSY: u32 = 5;
 const LOCKED: u32 = 6;
 const READ_ONLY: u32 = 8;
+const INTERRUPT: u32 = 9;
 const IO_ERROR: u32 = 10;
 const CORRUPT: u32 = 11;
 const NOT_A_DATABASE: u32 = 26;
