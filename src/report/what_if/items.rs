@@ -9,8 +9,9 @@ use crate::gather::{DEFAULT_LOOK_AHEAD, JobNumber, Reason, Role, State};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// A job that had no room for another item as short a time ago took it as soon as it had.
-const AT_ONCE: Duration = Duration::from_millis(1);
+/// A job that had no room for another item as short a time ago took it as soon as it could: where the machine is busy that is
+/// some milliseconds later. What comes more slowly by itself finds room that has been there for long.
+const AT_ONCE: Duration = Duration::from_millis(50);
 
 /// All jobs in the order in which they began, and their places by number.
 pub(super) fn jobs<'a>(

@@ -4,6 +4,8 @@ mod advised;
 mod changes;
 
 use super::{Change, what_if};
+use crate::gather::{Event, EventKind};
+use crate::report::Timeline;
 use crate::report::real::{Case, OneItem, OneJob, OneLimit, Then, Try, cases, config, ms};
 use proptest::collection::vec;
 use proptest::option::weighted;
@@ -58,6 +60,18 @@ fn a_source_is_connected_again_after_the_recorded_pauses() {
     assert_eq!(found.changed, other.run().wall());
     assert_eq!(found.limits[0].peaks, Some((2, 4)));
     assert!(found.changed < found.measured - ms(5000));
+}
+
+#[test]
+fn an_item_that_a_busy_machine_took_late_holds_up_nothing() {
+    let item = OneItem { limits: vec![0], tries: vec![Try(100, Then::Done)], ..OneItem::default() };
+    let limit = OneLimit { concurrency: Some(50), ..OneLimit::default() };
+    let jobs = vec![OneJob { items: vec![item; 1000], ..OneJob::default() }];
+    let mut events = Case { most: 999, limits: vec![limit], jobs }.events();
+    let is_of = |event: &Event| matches!(event.kind, EventKind::ItemQueued { item: 900, .. });
+    events.iter_mut().find(|event| is_of(event)).unwrap().at += ms(20);
+    let found = what_if(&Timeline::of(&events), &["limits.l0.concurrency=100".parse().unwrap()]).unwrap();
+    assert_eq!((found.measured, found.changed), (ms(2000), ms(1000)));
 }
 
 proptest! {
