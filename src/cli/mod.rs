@@ -30,6 +30,7 @@ use view::Screen;
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
+    signals::bear_questions();
     gather::install_panic_hook();
     let arguments = Arguments::parse();
     let code = std::panic::catch_unwind(|| match start(arguments) {

@@ -10,6 +10,12 @@ use std::sync::atomic::AtomicBool;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
+/// To be called first: who asks what runs (SIGUSR1) before anything does, or when all is over, ends nothing.
+pub(super) fn bear_questions() {
+    // Where the system does not let us, asking too early ends the program, as is the system's custom.
+    let _ = flag::register(SignalKind::user_defined1().as_raw_value(), Arc::default());
+}
+
 /// Listens until the run is over; to be raced with it.
 pub(super) async fn listen(run: Run, asked: Arc<Notify>) -> io::Result<()> {
     let mut curious = signal(SignalKind::user_defined1())?;

@@ -59,12 +59,27 @@ fn a_signal_says_more_than_a_log_that_cannot_be_written() {
     running.wait().exits(143).complains("the event log /dev/full could not be written").complains("1 done");
 }
 
-#[test]
-fn a_termination_ends_the_command_that_is_asked_for_a_secret() {
-    let plan = Plan::new(&format!(
+/// A plan whose secret is never told: its command writes its process id to `pid` and waits.
+fn plan_of_a_secret() -> Plan {
+    Plan::new(&format!(
         "version = 1\n[secrets]\ntoken = {{ command = [\"sh\", \"-c\", \"echo $$ > pid; exec sleep 600\"] }}\n{}headers = {{ x-token = \"${{{{ secrets.token }}}}\" }}\n[jobs.it]\nsource = \"web\"\nget = \"it\"\noutput = \"it\"\n",
         http("web", "http://127.0.0.1:9")
-    ));
+    ))
+}
+
+#[test]
+fn who_asks_what_runs_before_anything_does_ends_nothing() {
+    let plan = plan_of_a_secret();
+    let mut running = plan.fanout(&["run", "plan.toml"]).start();
+    running.until("the command", || plan.files().contains(&"pid".to_owned()));
+    running.signal(Signal::USR1);
+    running.signal(Signal::TERM);
+    running.wait().exits(143);
+}
+
+#[test]
+fn a_termination_ends_the_command_that_is_asked_for_a_secret() {
+    let plan = plan_of_a_secret();
     for arguments in
         [&["run", "plan.toml"][..], &["run", "plan.toml", "-n"], &["check", "plan.toml", "--connect"]]
     {
