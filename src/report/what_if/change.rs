@@ -92,10 +92,12 @@ impl FromStr for Of {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Of, String> {
-        let (section, name) = text.split_once('.').unwrap_or((text, ""));
+        let (section, name) = match text.split_once('.') {
+            None if text == "limits" => return Ok(Of::Run),
+            split => split.unwrap_or((text, "")),
+        };
         match (section, name) {
-            ("limits", "") => Ok(Of::Run),
-            ("sources" | "jobs", "") => Err(format!("write {section}.NAME.concurrency=N")),
+            ("limits" | "sources" | "jobs", "") => Err(format!("write {section}.NAME.concurrency=N")),
             ("sources", name) => Ok(Of::Source(name.to_owned())),
             ("limits", name) => Ok(Of::Limit(name.to_owned())),
             ("jobs", name) => Ok(Of::Job(name.to_owned())),

@@ -37,6 +37,10 @@ fn what_is_no_change_says_what_to_write() {
     sources.concurrency=3: names no limit
     (write sources.NAME.concurrency=N)
     "#);
+    insta::assert_snapshot!(wrong("limits..concurrency=3"), @r#"
+    limits..concurrency=3: names no limit
+    (write limits.NAME.concurrency=N)
+    "#);
     insta::assert_snapshot!(wrong("sources.shop.concurency=3"), @r#"
     sources.shop.concurency=3: unknown key
     (did you mean `concurrency`?)
