@@ -24,6 +24,7 @@ use crate::{gather, plan, telemetry};
 use args::{Arguments, Command};
 use clap::{CommandFactory, Parser};
 use exit::Failure;
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use view::Screen;
@@ -45,6 +46,8 @@ struct Surroundings {
     screen: Screen,
     redactor: Redactor,
     quiet: bool,
+    /// Warnings that are said only if the exit code is not 0: it is to be quiet.
+    held_back: RefCell<Vec<String>>,
     /// Where runs are recorded.
     state: Result<StateFolder, Unusable>,
     retention: Retention,
@@ -53,10 +56,18 @@ struct Surroundings {
 impl Surroundings {
     /// Says what the user should know, and what changes nothing.
     fn warn(&self, text: &str) {
-        if !self.quiet {
+        let warning = format!("fanout: warning: {text}\n");
+        if self.quiet {
+            self.held_back.borrow_mut().push(warning);
+        } else {
             // Who can't be warned is not kept from what he asked for.
-            let _ = say(&format!("fanout: warning: {text}\n"));
+            let _ = say(&warning);
         }
+    }
+
+    /// Says the warnings that were held back.
+    fn warn_after_all(&self) {
+        let _ = say(&self.held_back.take().concat());
     }
 }
 
@@ -74,8 +85,13 @@ fn start(arguments: Arguments) -> Result<u8, Failure> {
     raise_open_files();
     let state = StateFolder::find(globals.state_dir);
     let retention = Retention { age: settings.history.age.0, size: settings.history.size.0 };
-    let surroundings = Surroundings { screen, redactor, quiet: globals.quiet, state, retention };
-    runtime(settings.threads)?.block_on(dispatch(arguments.command, &surroundings))
+    let (quiet, held_back) = (globals.quiet, RefCell::default());
+    let surroundings = Surroundings { screen, redactor, quiet, held_back, state, retention };
+    let ended = runtime(settings.threads)?.block_on(dispatch(arguments.command, &surroundings));
+    if !matches!(ended, Ok(0)) {
+        surroundings.warn_after_all();
+    }
+    ended
 }
 
 async fn dispatch(command: Command, surroundings: &Surroundings) -> Result<u8, Failure> {

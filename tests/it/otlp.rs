@@ -212,6 +212,18 @@ fn a_dead_collector_harms_nothing_and_is_said_once() {
 }
 
 #[test]
+fn a_run_that_is_to_be_quiet_warns_only_if_it_fails() {
+    let server = api();
+    let url = format!("http://{}", process::free_address());
+    let failing = plan(&server);
+    let ended = failing.fanout(&["-q", "run", "plan.toml", "--otlp", &url]).run();
+    ended.exits(1).complains("fx[bad]");
+    assert_eq!(ended.stderr.matches("spans did not get to").count(), 1, "{ended:?}");
+    let done = failing.fanout(&["-q", "run", "plan.toml", "pause", "--otlp", &url]).run();
+    assert_eq!((&*done.exits(0).stdout, &*done.stderr), ("", ""));
+}
+
+#[test]
 fn spans_are_sent_where_only_warnings_are_logged_and_none_is_written() {
     let (server, collector) = (api(), ClockServer::start(|_| Answer::default()));
     let plan = plan(&server);
