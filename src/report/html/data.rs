@@ -4,7 +4,7 @@
 mod columns;
 mod head;
 
-use super::texts::{Number, Texts, shown};
+use super::texts::{self, Number, Texts};
 use crate::gather::{PhaseName, Reason, Role, Wait};
 use crate::report::timeline::{Item, Job, Timeline};
 use crate::report::{summary, waterfall};
@@ -117,7 +117,7 @@ impl Data {
 
 impl JobEntry {
     fn of(job: &Job) -> JobEntry {
-        let name = shown(&job.name);
+        let name = texts::name(&job.name);
         let name = if job.role == Role::Pages { format!("{name}: pages") } else { name };
         JobEntry { name, source: job.source }
     }
@@ -165,7 +165,7 @@ impl<'a> Tables<'a> {
         let known = self.known_whats.entry((wait.reason, wait.limit.clone()));
         *known.or_insert_with(|| {
             let words = summary::waited_for(self.timeline, wait.reason, wait.limit.as_deref());
-            self.whats.push(What { reason: wait.reason, words: shown(&words) });
+            self.whats.push(What { reason: wait.reason, words: texts::name(&words) });
             self.whats.len() as Number - 1
         })
     }
@@ -174,7 +174,7 @@ impl<'a> Tables<'a> {
     fn phase(&mut self, name: &PhaseName) -> Number {
         *self.known_phases.entry(name.clone()).or_insert_with(|| {
             let rank = self.ranks.get(name).copied().unwrap_or(2);
-            self.phases.push(Phase { name: shown(name), rank });
+            self.phases.push(Phase { name: texts::name(name), rank });
             self.phases.len() as Number - 1
         })
     }

@@ -249,9 +249,9 @@ proptest! {
 }
 
 #[test]
-fn what_hides_or_reorders_text_is_made_visible_and_line_breaks_stay() {
+fn what_hides_or_reorders_text_is_made_visible_and_line_breaks_of_errors_stay() {
     let mut story = Story::new(&[("fx", "http", Some("ra\x1btes"), true)], &[]);
-    story.queue(0.0, 0, 0, Some("a\u{202e}b\u{2066}c\r"));
+    story.queue(0.0, 0, 0, Some("a\u{202e}b\u{2066}c\r\nd"));
     story.end(
         s(1.0).as_secs_f64(),
         0,
@@ -261,7 +261,7 @@ fn what_hides_or_reorders_text_is_made_visible_and_line_breaks_stay() {
         Brought::default(),
     );
     let data = data(&story.finish(1.0, 1));
-    assert_eq!(data["items"]["label"], json!([r"fx[a\u{202e}b\u{2066}c\r]"]));
+    assert_eq!(data["items"]["label"], json!([r"fx[a\u{202e}b\u{2066}c\r\nd]"]));
     assert_eq!(texts(&data, "items", "why"), ["no\\u{200b} route\n(try \\x07later)"]);
     assert_eq!(data["sources"][0]["name"], json!(r"ra\x1btes"));
 }

@@ -43,6 +43,11 @@ impl Serialize for Texts {
     }
 }
 
+/// A name as it may be shown, in one line: what would hide or reorder text, or break its line, is made visible.
+pub(super) fn name(text: &str) -> String {
+    text::escape(text, &Style::default()).into_owned()
+}
+
 /// The text as it may be shown: what would hide or reorder text is made visible. Its line breaks stay.
 pub(super) fn shown(text: &str) -> String {
     let lines: Vec<_> = text.split('\n').map(|line| text::escape(line, &Style::default())).collect();

@@ -4,7 +4,7 @@
 
 use super::{Tables, ended, micros};
 use crate::gather::{Change, State, Wait};
-use crate::report::html::texts::{Number, shown};
+use crate::report::html::texts::{Number, name};
 use crate::report::timeline::{Attempt, Item};
 use serde::Serialize;
 
@@ -66,7 +66,7 @@ impl Items {
         let end = item.end.clone();
         let brought = end.as_ref().map(|end| end.brought.clone()).unwrap_or_default();
         let running = item.running().map_or((0, 0), |attempt| (attempt.bytes, attempt.rows));
-        self.label.push(shown(label));
+        self.label.push(name(label));
         self.job.push(job);
         self.queued.push(micros(item.queued));
         self.end.push(ended(item));

@@ -3,7 +3,7 @@
 
 use super::micros;
 use crate::gather::{Counts, Reason, Role, State};
-use crate::report::html::texts::shown;
+use crate::report::html::texts::{name, shown};
 use crate::report::timeline::{self, Scope, SourceUse, Timeline};
 use crate::report::{summary, text};
 use serde::Serialize;
@@ -83,11 +83,11 @@ impl Head {
     pub(super) fn of(timeline: &Timeline) -> Head {
         let info = &timeline.info;
         Head {
-            name: shown(&info.name),
-            id: shown(&info.id),
-            started: shown(&info.started),
-            version: shown(&info.version),
-            plan: info.plan.as_ref().map(|(file, digest)| (shown(file), shown(digest))),
+            name: name(&info.name),
+            id: name(&info.id),
+            started: name(&info.started),
+            version: name(&info.version),
+            plan: info.plan.as_ref().map(|(file, digest)| (name(file), name(digest))),
             wall: micros(timeline.wall()),
             exit: timeline.ended.map(|(_, exit)| exit),
             stopped: timeline.stopping.as_ref().map(|cause| shown(&cause.to_string())),
@@ -110,11 +110,11 @@ pub(super) fn sources(timeline: &Timeline) -> Vec<Source> {
 
 fn of_source(timeline: &Timeline, source: &SourceUse) -> Source {
     let (now, info) = (timeline.wall(), &timeline.info.sources);
-    let target = info.iter().find(|info| info.name == source.name).map(|info| shown(&info.target));
+    let target = info.iter().find(|info| info.name == source.name).map(|info| name(&info.target));
     let limit = timeline.limits.get(format!("source:{}", source.name).as_str());
     Source {
-        name: shown(&source.name),
-        kind: shown(&source.kind),
+        name: name(&source.name),
+        kind: name(&source.kind),
         target: target.unwrap_or_default(),
         limit: limit.and_then(|limit| limit.concurrency),
         rate: limit.and_then(|limit| limit.rate.as_deref()).map(shown),
@@ -134,8 +134,8 @@ fn of_source(timeline: &Timeline, source: &SourceUse) -> Source {
 pub(super) fn waited(timeline: &Timeline) -> Vec<Waited> {
     let entry = |(reason, limit, sum): (_, Option<&str>, timeline::Waited)| Waited {
         reason,
-        limit: limit.map(shown),
-        words: shown(&summary::waited_for(timeline, reason, limit)),
+        limit: limit.map(name),
+        words: name(&summary::waited_for(timeline, reason, limit)),
         time: micros(sum.time),
         count: sum.count,
     };
@@ -147,12 +147,12 @@ pub(super) fn losses(timeline: &Timeline) -> Vec<Loss> {
     let entry = |loss: &&timeline::Loss| Loss {
         state: loss.state,
         source: match loss.scope {
-            Scope::Source(number) => timeline.sources.get(number).map(|source| shown(&source.name)),
+            Scope::Source(number) => timeline.sources.get(number).map(|source| name(&source.name)),
             Scope::Job(_) | Scope::Run => None,
         },
         why: shown(&loss.why),
         count: loss.count,
-        labels: loss.labels.iter().map(|label| shown(label)).collect(),
+        labels: loss.labels.iter().map(|label| name(label)).collect(),
     };
     timeline.losses.in_order().iter().rev().map(entry).collect()
 }
