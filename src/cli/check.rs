@@ -3,7 +3,7 @@
 use super::args::CheckArguments;
 use super::exit::Failure;
 use super::run::{load, warn};
-use super::{Surroundings, print, signals};
+use super::{Surroundings, print, signals, visible, visible_lines};
 use crate::expr::{Globals, Scope};
 use crate::gather::Context;
 use crate::plan::Plan;
@@ -18,7 +18,11 @@ pub(super) async fn check(arguments: CheckArguments, surroundings: &Surroundings
     }
     let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (jobs, sources) = (many(plan.jobs.len(), "job"), many(plan.sources.len(), "source"));
-    if surroundings.quiet { Ok(0) } else { print(format!("{}: {jobs}, {sources}, no mistakes\n", plan.name)) }
+    if surroundings.quiet {
+        Ok(0)
+    } else {
+        print(format!("{}: {jobs}, {sources}, no mistakes\n", visible(&plan.name)))
+    }
 }
 
 /// Connects to every source and logs in, all at once.
@@ -47,7 +51,6 @@ async fn connect(plan: &Arc<Plan>, surroundings: &Surroundings) -> Result<(), Fa
             }
         }
     }
-    let said = surroundings.redactor.redact(&said).into_owned();
     if failed > 0 {
         return Err(Failure::lost(format!(
             "{failed} of {} sources can't be used\n{}",
@@ -56,7 +59,7 @@ async fn connect(plan: &Arc<Plan>, surroundings: &Surroundings) -> Result<(), Fa
         )));
     }
     if !surroundings.quiet {
-        print(said)?;
+        print(visible_lines(&said))?;
     }
     Ok(())
 }

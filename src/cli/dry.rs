@@ -1,10 +1,9 @@
 //! `fanout run --dry-run`: a line for each item, on stdout, and how many there are. Not here: finding them out (`run`).
 
 use super::exit::Failure;
-use super::{Surroundings, say, signals};
+use super::{Surroundings, say, signals, visible};
 use crate::plan::{Job, Plan};
 use crate::run::{DryRun, Forecast, Foreseen, Options};
-use crate::secret::Redactor;
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -96,14 +95,15 @@ impl Lines {
     fn line(&self, job: &Job, foreseen: &Foreseen) -> String {
         match foreseen {
             Foreseen::Item { label, target, output: Some(output) } => {
-                format!("{label}: {target} -> {}", self.folder.join(output).display())
+                let output = self.folder.join(output).display().to_string();
+                visible(&format!("{label}: {target} -> {output}"))
             }
-            Foreseen::Item { label, target, output: None } => format!("{label}: {target}"),
-            Foreseen::Skipped { label, why } => format!("{label}: skipped: {why}"),
-            Foreseen::Failed { label, why } => format!("{label}: would fail: {why}"),
+            Foreseen::Item { label, target, output: None } => visible(&format!("{label}: {target}")),
+            Foreseen::Skipped { label, why } => format!("{}: skipped: {}", visible(label), indented(why)),
+            Foreseen::Failed { label, why } => format!("{}: would fail: {}", visible(label), indented(why)),
             Foreseen::Later { after } => {
                 let have = if after.len() == 1 { "has" } else { "have" };
-                format!("{}: known when {} {have} run", job.name, after.join(", "))
+                visible(&format!("{}: known when {} {have} run", job.name, after.join(", ")))
             }
         }
     }
@@ -112,7 +112,7 @@ impl Lines {
     fn end_job(&mut self) {
         let left = self.most.map_or(0, |most| self.told.saturating_sub(most));
         if left > 0 {
-            self.write(&format!("{}: {left} more (--verbose shows them)", self.job));
+            self.write(&visible(&format!("{}: {left} more (--verbose shows them)", self.job)));
         }
         self.told = 0;
     }
@@ -132,9 +132,14 @@ impl Lines {
 
     fn write(&mut self, line: &str) {
         if self.failed.is_ok() {
-            self.failed = writeln!(self.out, "{}", Redactor::process().redact(line));
+            self.failed = writeln!(self.out, "{line}");
         }
     }
+}
+
+/// A reason, its hints in lines that can't be taken for an item's.
+fn indented(why: &str) -> String {
+    why.lines().map(|line| visible(line.trim_start())).collect::<Vec<_>>().join("\n  ")
 }
 
 fn total(forecast: &Forecast) -> String {

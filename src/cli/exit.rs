@@ -1,6 +1,6 @@
 //! Exit codes, and how a command says why it could not do its work.
 
-use crate::secret::Redactor;
+use super::visible_lines;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -67,7 +67,7 @@ impl Failure {
     /// Says it where it does not decide the exit code.
     pub(super) fn say(&self) {
         // There is nowhere else to say it.
-        let _ = io::stderr().write_all(said(&Redactor::process().redact(&self.message)).as_bytes());
+        let _ = io::stderr().write_all(said(&visible_lines(&self.message)).as_bytes());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::args::HistoryArguments;
 use super::exit::Failure;
-use super::{Surroundings, print};
+use super::{Surroundings, print, visible};
 use crate::gather::Counts;
 use crate::history::{History, PastItem, PastRun};
 use crate::report::text;
@@ -121,6 +121,7 @@ pub(super) fn local(started: &str) -> String {
 /// Columns as wide as what is in them, two spaces between.
 pub(super) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
     let head = head.map(str::to_owned);
+    let rows = rows.into_iter().map(|row| row.map(|cell| visible(&cell)));
     let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
     let widths: [usize; N] = std::array::from_fn(|column| {
         rows.iter().map(|row| text::width(&row[column])).max().unwrap_or_default()

@@ -19,6 +19,7 @@ mod view;
 
 use crate::config::Settings;
 use crate::history::{Retention, StateFolder, Unusable};
+use crate::report::{Style, text};
 use crate::secret::Redactor;
 use crate::{gather, plan, telemetry};
 use args::{Arguments, Command};
@@ -125,13 +126,29 @@ fn print(text: impl AsRef<[u8]>) -> Result<u8, Failure> {
     }
 }
 
-/// Says something between the views, on stderr, without secrets. As with [`print`], a reader may have seen enough.
+/// Says something between the views, on stderr.
 fn say(text: &str) -> Result<(), Failure> {
-    let text = Redactor::process().redact(text);
+    draw(&visible_lines(text))
+}
+
+/// Writes a view to stderr, without secrets. As with [`print`], a reader may have seen enough.
+fn draw(view: &str) -> Result<(), Failure> {
+    let text = Redactor::process().redact(view);
     match io::stderr().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::write("stderr", &error)),
         _ => Ok(()),
     }
+}
+
+/// A name or value as it may be shown within a line: without secrets, and with all made visible that could drive a
+/// terminal or pass for another text.
+fn visible(text: &str) -> String {
+    text::escape(&Redactor::process().redact(text), &Style::default()).into_owned()
+}
+
+/// The same for a message, whose line breaks stay.
+fn visible_lines(text: &str) -> String {
+    text::escape_lines(&Redactor::process().redact(text), &Style::default())
 }
 
 /// One thread is a runtime of one thread; more are that many. Waiting needs no thread.

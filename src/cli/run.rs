@@ -181,7 +181,7 @@ pub(super) fn show_end(timeline: &Timeline, surroundings: &Surroundings) -> Resu
     if matches!(surroundings.screen.progress, Progress::None) && !surroundings.quiet {
         return Ok(());
     }
-    super::say(&report::end(timeline, &surroundings.screen.style))
+    super::draw(&report::end(timeline, &surroundings.screen.style))
 }
 
 /// In a step of GitHub Actions, the run's summary goes onto the page of the workflow.

@@ -2,6 +2,7 @@
 
 use super::record::{is_held, wait_for};
 use super::{Begun, History, HistoryError, Overlap};
+use crate::output::shown;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 use std::fmt;
@@ -22,6 +23,7 @@ pub struct Holder {
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Holder { plan, run, pid, since } = self;
+        let plan = shown(plan);
         write!(f, "plan \"{plan}\" is running already: process {pid}, run {run}, since {since}")?;
         f.write_str("\n  (--overlap wait begins when it has ended, --overlap allow begins all the same)")
     }

@@ -110,6 +110,8 @@ async fn a_plan_that_runs_is_refused_and_its_run_named() {
     };
     assert_eq!((&*holder.run, holder.pid), ("a", i64::from(std::process::id())));
     assert!(!history.log("b").exists(), "nothing is left of the second");
+    let hostile = Holder { plan: "x\x1b[2J\ny\u{202e}".into(), ..holder }.to_string();
+    assert!(hostile.starts_with(r#"plan "x\u{1b}[2J\ny\u{202e}" is running already"#), "{hostile}");
     let other = history.begin(&begun("c", "other"), Overlap::Refuse).await.unwrap();
     let allowed = history.begin(&begun("d", "nightly"), Overlap::Allow).await.unwrap();
     history.end(allowed, &ended()).await.unwrap();

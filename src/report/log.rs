@@ -8,6 +8,7 @@ mod line;
 #[cfg(test)]
 pub(super) mod tests;
 
+use super::{Style, text};
 use crate::gather::{Event, LOG_VERSION};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
@@ -64,13 +65,17 @@ pub struct Reader<R> {
 pub struct Notes(BTreeMap<String, (u64, u64)>);
 
 impl Notes {
-    /// One line for each kind of thing that was left out, in the order in which they were met.
+    /// One line for each kind of thing that was left out, in the order in which they were met. What the log names there
+    /// is made visible.
     pub fn lines(&self) -> Vec<String> {
         let mut notes: Vec<_> = self.0.iter().collect();
         notes.sort_by_key(|(_, (line, _))| *line);
-        let line = |(what, (line, count)): (&String, &(u64, u64))| match count {
-            1 => format!("line {line}: {what}"),
-            count => format!("line {line} and {} more: {what}", count - 1),
+        let line = |(what, (line, count)): (&String, &(u64, u64))| {
+            let what = text::escape(what, &Style::default());
+            match count {
+                1 => format!("line {line}: {what}"),
+                count => format!("line {line} and {} more: {what}", count - 1),
+            }
         };
         notes.into_iter().map(line).collect()
     }

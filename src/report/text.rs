@@ -112,6 +112,11 @@ pub fn escape<'a>(text: &'a str, style: &Style) -> Cow<'a, str> {
     Cow::Owned(out)
 }
 
+/// The same for a text of several lines: its line breaks stay.
+pub fn escape_lines(text: &str, style: &Style) -> String {
+    text.split('\n').map(|line| escape(line, style)).collect::<Vec<_>>().join("\n")
+}
+
 /// Control characters, what is no character, and those that take no place or change the direction of what follows.
 fn hidden(c: char) -> bool {
     c.is_control()

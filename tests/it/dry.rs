@@ -197,3 +197,19 @@ fn of_many_items_the_first_are_shown_and_the_others_counted() {
     assert_eq!((all.exits(0).stdout.lines().count(), all.stdout.contains("more")), (1502, false));
     assert_eq!(plan.fanout(&["run", "plan.toml", "-n", "-q"]).run().exits(0).stdout, "");
 }
+
+#[test]
+fn an_item_is_a_line_and_shows_what_its_key_and_path_hide() {
+    let plan = Plan::new(&format!(
+        "version = 1\n{}[jobs.fx]\nsource = \"web\"\nget = \"/rates\"\nfor_each = [\"a\\u001b[2J\\nfx[b]: forged\\u202e\"]\noutput = \"out/${{{{ item }}}}\"\n\
+         [jobs.wrong]\nsource = \"web\"\nget = \"/${{{{ item.id }}}}\"\nfor_each = [\"\\u001b[31m\\nfx[c]: forged\"]\noutput = \"wrong/${{{{ item }}}}\"\n",
+        http("web", "http://web.test")
+    ));
+    let ended = plan.fanout(&["run", "plan.toml", "-n"]).run();
+    insta::assert_snapshot!(ended.exits(1).stdout, @r"
+    fx[a\x1b[2J\nfx[b]: forged\u{202e}]: GET http://web.test/rates -> out/a%1B[2J%0Afx[b]: forged\u{202e}
+    wrong[\x1b[31m\nfx[c]: forged]: would fail: `item.id` is not defined
+      (what is before `.id` is a string, and has no fields)
+    1 item of 2 jobs would run, 1 would fail
+    ");
+}

@@ -105,6 +105,39 @@ fn what_is_recorded_is_found_by_run_plan_and_item() {
     plan.fanout(&["show", "nothing-like-it"]).run().exits(2).complains("neither an event log");
 }
 
+/// What a plan is called when it drives a terminal, and how that is shown.
+const HOSTILE: (&str, &str) =
+    ("x\\u001b]0;pwned\\u0007\\u001b[2J\\nFAKE ROW\\u202e", r"x\x1b]0;pwned\x07\x1b[2J\nFAKE ROW\u{202e}");
+
+#[test]
+fn a_plans_name_can_neither_drive_the_terminal_nor_forge_a_line() {
+    let (name, shown) = HOSTILE;
+    let plan = Plan::new(&LONG.replace("nightly", name));
+    let mut running = plan.fanout(&["run", "plan.toml"]).start();
+    running.until_it_says("quick");
+    let again = plan.fanout(&["run", "plan.toml"]).run();
+    again.exits(8).complains("FAKE ROW");
+    assert_eq!(again.stderr.lines().count(), 2, "{again:?}");
+    let listed = plan.fanout(&["history"]).run();
+    assert_eq!(listed.exits(0).prints(shown).stdout.lines().count(), 2, "{listed:?}");
+    plan.fanout(&["check", "plan.toml"]).run().exits(0).prints(shown);
+    for ended in [again, listed] {
+        ended.never_says("\x1b").never_says("\x07").never_says("\u{202e}");
+    }
+    running.signal(Signal::KILL);
+    running.wait();
+}
+
+#[test]
+fn what_a_log_from_elsewhere_names_is_made_visible() {
+    let plan = Plan::new(SHORT);
+    plan.fanout(&["run", "plan.toml", "--events=log.jsonl"]).run().exits(0);
+    let role = "{\"t\":0.1,\"event\":\"job_started\",\"job\":7,\"name\":\"x\",\"role\":\"zz\\u001b[31m\\nforged\"}\n";
+    plan.write("foreign", plan.read("log.jsonl") + role);
+    let ended = plan.fanout(&["show", "foreign"]).run();
+    ended.exits(0).complains(r"zz\x1b[31m\nforged").never_says("\x1b").never_says("\nforged");
+}
+
 #[test]
 fn a_plan_with_a_name_is_found_by_its_file_too() {
     let plan = Plan::new("version = 1\nname = \"nightly\"\n[jobs.nap]\nsleep = \"1ms\"\n");

@@ -50,6 +50,5 @@ pub(super) fn name(text: &str) -> String {
 
 /// The text as it may be shown: what would hide or reorder text is made visible. Its line breaks stay.
 pub(super) fn shown(text: &str) -> String {
-    let lines: Vec<_> = text.split('\n').map(|line| text::escape(line, &Style::default())).collect();
-    lines.join("\n")
+    text::escape_lines(text, &Style::default())
 }

@@ -274,6 +274,19 @@ fn unknown_events_and_fields_are_left_out_with_a_note() {
 }
 
 #[test]
+fn a_note_is_one_line_and_shows_what_the_log_hides() {
+    let mut text = log(&mixed()[..1]);
+    text.extend(
+        br#"{"t":1,"event":"job_started","job":0,"name":"x","role":"zz\u001b[31m\nline 9: forged\u202e"}"#,
+    );
+    text.extend(b"\n{\"t\":1,\"event\":\"source_up\",\"source\":\"x\",\"\\u001b[2J\\nx\":1}\n");
+    insta::assert_snapshot!(read(&text).unwrap().1.join("\n"), @r#"
+    line 2: event "job_started" not understood, left out: unknown variant `zz\x1b[31m\nline 9: forged\u{202e}`, expected one of `items`, `pages`, `nested`
+    line 3: unknown field source_up.\x1b[2J\nx, left out
+    "#);
+}
+
+#[test]
 fn a_newer_version_is_refused() {
     let text = b"{\"t\":0.0,\"event\":\"run_started\",\"log\":2,\"everything\":{}}\n";
     insta::assert_snapshot!(read(text).unwrap_err(), @r#"

@@ -2,6 +2,7 @@
 //! follows from it.
 
 use crate::expr::suggest;
+use crate::report::{Style, text};
 use crate::units::Rate;
 use std::fmt;
 use std::str::FromStr;
@@ -50,8 +51,10 @@ pub struct ChangeError {
 
 impl fmt::Display for ChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.change, self.message)?;
-        if self.hint.is_empty() { Ok(()) } else { write!(f, "\n({})", self.hint) }
+        let [change, message, hint] =
+            [&self.change, &self.message, &self.hint].map(|part| text::escape(part, &Style::default()));
+        write!(f, "{change}: {message}")?;
+        if hint.is_empty() { Ok(()) } else { write!(f, "\n({hint})") }
     }
 }
 

@@ -71,6 +71,16 @@ fn a_name_that_the_run_did_not_have_is_an_error_with_a_suggestion() {
 }
 
 #[test]
+fn names_that_the_run_knows_are_made_visible() {
+    let mut timeline = Timeline::of(&forty());
+    timeline.info.sources[0].name = "ra\x1b[31mtes\n\u{202e}".into();
+    insta::assert_snapshot!(said(&timeline, "sources.zzz.concurrency=3"), @r#"
+    sources.zzz.concurrency=3: the run had no source "zzz"
+    (known: ra\x1b[31mtes\n\u{202e})
+    "#);
+}
+
+#[test]
 fn a_change_is_said_in_words() {
     let timeline = Timeline::of(&forty());
     insta::assert_snapshot!(said(&timeline, "sources.shop.concurrency=12"), @r#"
