@@ -90,10 +90,11 @@ fn nothing(target: Option<&str>) -> Failure {
     })
 }
 
-/// Whether a file is an event log, and not a plan.
+/// Whether a file is an event log, be it an empty one, and not a plan.
 fn starts_like_a_log(path: &Path) -> bool {
     let mut start = [0; 1];
-    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *b"{"
+    let read = File::open(path).and_then(|mut file| file.read(&mut start));
+    read.is_ok_and(|read| read == 0 || start == *b"{")
 }
 
 impl Log {

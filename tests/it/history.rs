@@ -139,6 +139,14 @@ fn what_a_log_from_elsewhere_names_is_made_visible() {
 }
 
 #[test]
+fn a_log_that_was_cut_before_its_first_byte_is_an_empty_run_wherever_it_comes_from() {
+    let plan = Plan::empty();
+    plan.write("empty", "");
+    plan.fanout(&["show", "empty"]).run().exits(0).prints("0 items");
+    plan.fanout(&["show", "-"]).run().exits(0).prints("0 items");
+}
+
+#[test]
 fn a_plan_with_a_name_is_found_by_its_file_too() {
     let plan = Plan::new("version = 1\nname = \"nightly\"\n[jobs.nap]\nsleep = \"1ms\"\n");
     plan.fanout(&["run", "plan.toml"]).run().exits(0);
