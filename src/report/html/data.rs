@@ -4,7 +4,7 @@
 mod columns;
 mod head;
 
-use super::texts::{self, Number, Texts};
+use super::texts::{self, Number, Texts, bound, letters};
 use crate::gather::{PhaseName, Reason, Role, Wait};
 use crate::report::timeline::{Item, Job, Timeline};
 use crate::report::{summary, waterfall};
@@ -17,6 +17,12 @@ use std::time::Duration;
 
 /// How many parts the course of a run is written in whose items are not all there.
 const COURSE: usize = 512;
+
+/// The most letters that the labels and the texts of all items have together: a page of 10,000 items that all fail, each
+/// in its own words, stays under 3 MB. The longest texts are shortened first.
+const LETTERS: usize = 1_500_000;
+/// The most letters that the labels have of these: those of 10,000 items stay whole up to 100.
+const LABELS: usize = 1_000_000;
 
 /// Everything that the page shows.
 #[derive(Debug, Serialize)]
@@ -95,6 +101,8 @@ impl Data {
                 waits.add(columns::last(item), &mut tables);
             }
         }
+        let mut notes = head::notes(timeline);
+        notes.extend(shorten(&mut items.label, &mut tables.texts));
         Data {
             head: Head::of(timeline),
             sources: head::sources(timeline),
@@ -102,7 +110,7 @@ impl Data {
             reasons: waterfall::REASONS.iter().map(|&(name, what)| ReasonWords { name, what }).collect(),
             waited: head::waited(timeline),
             losses: head::losses(timeline),
-            notes: head::notes(timeline),
+            notes,
             course: (timeline.dropped() > 0).then(|| Course::of(timeline)),
             texts: tables.texts,
             whats: tables.whats,
@@ -113,6 +121,14 @@ impl Data {
             phases,
         }
     }
+}
+
+/// Keeps labels and texts within [`LETTERS`]; says so, if it took anything.
+fn shorten(labels: &mut [String], texts: &mut Texts) -> Option<String> {
+    let names = bound(labels, LABELS);
+    let left = LETTERS - labels.iter().map(|label| letters(label)).sum::<usize>().min(LABELS);
+    let most = names.into_iter().chain(texts.bound(left)).min()?;
+    Some(format!("texts of more than {most} letters are shortened: fanout show --as events has them whole"))
 }
 
 impl JobEntry {

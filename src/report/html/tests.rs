@@ -1,4 +1,5 @@
 use super::html;
+use super::texts::bound;
 use crate::gather::{Brought, Change, Event, EventKind, Reason, State};
 use crate::report::Timeline;
 use crate::report::log::tests::event;
@@ -224,6 +225,69 @@ fn text_is_put_into_the_page_only_as_text() {
 fn ten_thousand_items_take_less_than_three_megabytes() {
     let page = page(&Timeline::of(&files(10_000)));
     assert!(page.len() < 3 << 20, "{} bytes", page.len());
+}
+
+/// Items with long keys that all fail, each in its own words.
+fn own_words(items: u64) -> Timeline {
+    let mut story = Story::new(&[("a", "http", Some("shop"), true)], &[("run", 500), ("source:shop", 200)]);
+    for item in 0..items {
+        let (at, id) = (item as f64 * 0.01, item.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let folder = format!("/outbox/2026-11-19/partners/region-{}/customer-{item:05}", item % 7);
+        let why = format!(
+            "GET https://api.example.com/v1/customers/{id:020}/invoices/{item:08}?expand=lines: status 500: \
+             {{\"error\":\"internal\",\"request_id\":\"{id:032x}\",\"message\":\"upstream did not answer in time\"}}"
+        );
+        story.queue(at, 0, item, Some(&format!("{folder}/invoice-2026-11-19-{item:08}.csv")));
+        story.start(at + 0.003, (0, item, 1), 0, &[turn("source:shop", 0.003)]).phase(
+            at + 0.004,
+            0,
+            item,
+            "wait",
+        );
+        let ended = EventKind::AttemptEnded {
+            job: 0,
+            item,
+            state: State::Failed,
+            error: Some(why.clone()),
+            retry_in: None,
+        };
+        story.tell(at + 0.0123, ended);
+        story.end(at + 0.0123, 0, item, State::Failed, Some(&why), Brought::default());
+    }
+    Timeline::of(&story.finish(200.0, 1))
+}
+
+#[test]
+fn ten_thousand_errors_in_their_own_words_are_shortened_to_three_megabytes_and_names_are_whole() {
+    let page = page(&own_words(10_000));
+    assert!(page.len() < 3_000_000, "{} bytes", page.len());
+    let data: Value = serde_json::from_str(between(&page, DATA, "</script>")).unwrap();
+    let whys = texts(&data, "items", "why");
+    assert!(whys.iter().all(|why| why.starts_with("GET https://") && why.contains('…')), "{}", whys[9_999]);
+    let labels = data["items"]["label"].as_array().unwrap();
+    let last = "a[/outbox/2026-11-19/partners/region-3/customer-09999/invoice-2026-11-19-00009999.csv]";
+    assert_eq!(labels[9_999], last);
+    let notes = data["notes"].as_array().unwrap();
+    assert!(notes.iter().any(|note| note.as_str().unwrap().contains("letters are shortened")), "{notes:?}");
+}
+
+#[test]
+fn a_thousand_errors_in_their_own_words_are_whole() {
+    let page = page(&own_words(1_000));
+    let data: Value = serde_json::from_str(between(&page, DATA, "</script>")).unwrap();
+    assert!(!data["texts"].to_string().contains('…') && !data["notes"].to_string().contains("shortened"));
+}
+
+#[test]
+fn the_longest_texts_are_shortened_first_and_only_as_far_as_they_must_be() {
+    let bounded = |most| {
+        let mut texts = ["", "ab", "äöüäöü", "0123456789"].map(str::to_owned);
+        (bound(&mut texts, most), texts.join(" "))
+    };
+    assert_eq!(bounded(18), (None, " ab äöüäöü 0123456789".into()));
+    assert_eq!(bounded(15), (Some(7), " ab äöüäöü 012…789".into()));
+    assert_eq!(bounded(12), (Some(5), " ab äö…öü 01…89".into()));
+    assert_eq!(bounded(0), (Some(1), " … … …".into()));
 }
 
 proptest! {

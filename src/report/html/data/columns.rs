@@ -11,7 +11,7 @@ use serde::Serialize;
 /// The items in plan order.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Items {
-    label: Vec<String>,
+    pub(super) label: Vec<String>,
     /// The place of its job in the list of jobs.
     job: Vec<usize>,
     queued: Vec<u64>,
