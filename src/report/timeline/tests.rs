@@ -116,6 +116,43 @@ fn a_key_is_no_part_of_an_address() {
     assert_eq!(timeline.losses.groups().len(), 1, "{:?}", timeline.losses);
 }
 
+/// The key stands for itself in the path and, of a few items, in what else the text says too.
+#[test]
+fn a_key_that_occurs_elsewhere_in_the_text_makes_no_group_of_its_own() {
+    for first in [0, 127, 500] {
+        let mut losses = Losses::default();
+        for item in [first].into_iter().chain(0..1500) {
+            let why =
+                format!("GET http://127.0.0.1:11235/api/v1/{item}: status 500 Internal Server Error: 500");
+            losses.add(State::Failed, Scope::Job(0), &why, Some(&item.to_string()), "a");
+        }
+        assert_eq!(losses.groups().len(), 1, "{:?}", losses.groups());
+    }
+    let mut losses = Losses::default();
+    for (key, status) in [("a", 500), ("404", 404), ("b", 404), ("500", 500), ("c", 500)] {
+        losses.add(State::Failed, Scope::Job(0), &format!("GET /{key}: status {status}"), Some(key), key);
+    }
+    let counts: Vec<_> = losses.groups().iter().map(|loss| loss.count).collect();
+    assert_eq!(counts, [3, 2], "{:?}", losses.groups());
+}
+
+#[test]
+fn the_gravest_and_largest_losses_are_kept_in_their_order() {
+    let mut losses = Losses::default();
+    for (state, why) in [
+        (State::Failed, "a"),
+        (State::Cancelled, "b"),
+        (State::Failed, "c"),
+        (State::Failed, "d"),
+        (State::Failed, "d"),
+        (State::Panicked, "e"),
+    ] {
+        losses.add(state, Scope::Run, why, None, "x");
+    }
+    let whys: Vec<_> = losses.gravest(3).iter().map(|loss| loss.why.as_str()).collect();
+    assert_eq!((whys, losses.count()), (vec!["a", "d", "e"], 6));
+}
+
 #[test]
 fn items_of_a_source_that_is_down_are_one_loss() {
     let timeline = Timeline::of(&mixed());
