@@ -8,6 +8,9 @@ use super::super::timeline::{Loss, Scope, Timeline};
 use super::{FIGURES, MARGIN, TEXT_LINES, more};
 use crate::gather::{Counts, State};
 
+/// The most reasons that are told: some two screens. Items with others are counted.
+const REASONS: usize = 12;
+
 /// Warnings, and jobs that have no items.
 pub(in crate::report) fn notes(timeline: &Timeline, style: &Style) -> Vec<Line> {
     let jobs = timeline.in_order().into_iter();
@@ -31,16 +34,17 @@ pub(in crate::report) fn note(message: &str, margin: usize, style: &Style) -> Ve
     parts.take(TEXT_LINES).enumerate().map(|(at, part)| start(at).text(part)).collect()
 }
 
-/// The items that were lost, the same reason once.
+/// The items that were lost, the same reason once, at most [`REASONS`] of them.
 pub(in crate::report) fn losses(timeline: &Timeline, style: &Style) -> Vec<Line> {
-    let losses = timeline.losses.in_order();
+    let losses = timeline.losses.gravest(REASONS);
     let widest = losses.iter().map(|loss| verb(loss.state).len()).max().unwrap_or(0);
     let mut lines: Vec<Line> = losses.iter().flat_map(|loss| lost(timeline, loss, widest, style)).collect();
-    let others = timeline.losses.others();
+    let told: u64 = losses.iter().map(|loss| loss.count).sum();
+    let others = timeline.losses.count().saturating_sub(told);
     if others > 0 {
-        let text =
-            format!("{} and {} for other reasons", style.glyphs().more, text::counted(others, "more item"));
-        lines.push(Line::new().put(Paint::Bad, text));
+        let (more, items) = (style.glyphs().more, text::counted(others, "more item"));
+        let text = format!("{more} and {items} for other reasons");
+        lines.push(Line::new().put(Paint::Bad, text).put(Paint::Faint, " (all: fanout show --as junit)"));
     }
     lines
 }

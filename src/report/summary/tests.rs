@@ -67,6 +67,24 @@ fn the_same_reason_is_said_once() {
 }
 
 #[test]
+fn of_many_reasons_the_most_frequent_are_told_and_the_others_counted() {
+    let mut story = Story::new(&[("a", "http", None, true)], &[]);
+    for item in 0..1000 {
+        let why =
+            if item % 5 == 4 { "no route to host".to_owned() } else { format!("status 500: id {item}x") };
+        story.queue(0.0, 0, item, Some(&format!("k{item}")));
+        story.end(0.0, 0, item, State::Failed, Some(&why), Brought::default());
+    }
+    let text = of(&story.finish(1.0, 1));
+    assert_eq!(text.matches("FAILED").count(), 12, "{text}");
+    let told = ["FAILED  a[k4]  no route to host\n", "… and 199 more: a[k9]", "FAILED  a[k12]"];
+    assert!(told.iter().all(|part| text.contains(part)), "{text}");
+    let end =
+        "… and 789 more items for other reasons (all: fanout show --as junit)\n1,000 items: 1,000 failed\n";
+    assert!(text.ends_with(end), "{text}");
+}
+
+#[test]
 fn pages_of_a_listing_are_not_counted_but_their_time_is() {
     insta::assert_snapshot!(of(&files(100)), @r#"
     wall      566 ms · sum 7.61 s · overlap 13.45x · peak 64 of 1,024
