@@ -5,7 +5,7 @@ use super::label;
 use crate::gather::Reason;
 use crate::report::style::{Paint, Style};
 use crate::report::summary::{verb, waited_for};
-use crate::report::timeline::{Attempt, Item, Timeline};
+use crate::report::timeline::{Attempt, Item, Job, Timeline};
 use crate::report::{Line, text, waterfall};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -127,22 +127,26 @@ fn lost(timeline: &Timeline, style: &Style) -> Vec<Line> {
 /// How many items wait, by what they wait for.
 fn waiting(timeline: &Timeline, style: &Style) -> Option<Line> {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    for source in &timeline.sources {
-        let retrying = source.retrying.min(source.waiting.count());
-        let first = source.waiting.count() - retrying;
-        if retrying > 0 {
-            *counts.entry(waited_for(timeline, Reason::Retry, None)).or_default() += retrying;
+    let mut count = |what: String, items: u64| *counts.entry(what).or_default() += items;
+    for job in timeline.jobs.values() {
+        if job.retrying > 0 {
+            count(waited_for(timeline, Reason::Retry, None), job.retrying);
         }
-        if first > 0 {
-            let what = timeline.waits_for(source).map_or_else(
-                || format!("for {}", source.name),
-                |(reason, limit)| waited_for(timeline, reason, Some(&limit)),
-            );
-            *counts.entry(what).or_default() += first;
+        if job.waiting() > 0 {
+            count(for_what(timeline, job), job.waiting());
         }
     }
     let texts: Vec<_> =
         counts.iter().map(|(what, count)| format!("{} {what}", text::count(*count))).collect();
     let line = || Line::new().put(Paint::Faint, format!("  waiting: {}", texts.join(", ")));
     (!texts.is_empty() && style.width > 0).then(line)
+}
+
+/// What the items of a job wait for that wait for a start: a limit if one is known to be full, else their source.
+fn for_what(timeline: &Timeline, job: &Job) -> String {
+    let source = || timeline.sources.get(job.source).map_or_else(String::new, |source| source.name.clone());
+    timeline.waits_for(job).map_or_else(
+        || format!("for {}", source()),
+        |(reason, limit)| waited_for(timeline, reason, Some(limit)),
+    )
 }

@@ -1,6 +1,6 @@
 use super::{Live, PAUSE, RUNNING, Size, frame};
-use crate::gather::Event;
-use crate::report::story::{classic, files, forty, mixed, s};
+use crate::gather::{Event, State};
+use crate::report::story::{Story, classic, files, forty, mixed, s};
 use crate::report::{Line, Style, Timeline, line};
 use std::time::Duration;
 
@@ -73,6 +73,22 @@ fn of_more_items_it_has_their_course_what_runs_longest_and_what_the_rest_waits_f
       FAILED  sales[report-05]  query report-05 on shop: canceling statement due to…
       waiting: 24 for source:shop (concurrency 8)
     "#);
+}
+
+#[test]
+fn what_is_waited_for_is_the_named_limit_that_is_full() {
+    let mut story = Story::new(&[("nap", "sleep", None, true)], &[("run", 1024), ("limit:s", 4)]);
+    story.takes(0, &["source:sleep", "limit:s"]);
+    for item in 0..40 {
+        story.queue(0.0, 0, item, Some(&item.to_string()));
+    }
+    for (item, lane) in (0..4).zip(0..) {
+        story.start(0.0, (0, item, 1), lane, &[]);
+    }
+    story.stop(0.5, 0, 3, State::Failed, Some(9.0)).start(0.5, (0, 4, 1), 3, &[]);
+    let frame = at(&story.events, 1.0, 24);
+    let last = frame.lines().last().unwrap();
+    assert_eq!(last, "  waiting: 1 before another attempt, 35 for limit:s (concurrency 4)");
 }
 
 #[test]

@@ -170,17 +170,19 @@ impl Timeline {
         if item.end.is_some() || item.running().is_some() {
             return;
         }
-        let retried = item.is_to_retry();
+        let (retried, takes) = (item.is_to_retry(), item.limits.clone());
         item.start(attempt);
+        self.taken.take(&takes);
         self.lanes = self.lanes.max(lane.saturating_add(1));
         self.active.insert((job, number));
-        self.job(job).running += 1;
+        let entry = self.job(job);
+        entry.running += 1;
+        entry.retrying = entry.retrying.saturating_sub(retried.into());
         self.running.up(at);
         let source = self.source(job);
         source.attempts += 1;
         source.running.up(at);
         source.waiting.down(at);
-        source.retrying = source.retrying.saturating_sub(retried.into());
         waits.iter().for_each(|wait: &Wait| self.waits.add(wait));
     }
 
@@ -208,12 +210,15 @@ impl Timeline {
         }
         let (at, is_done) = (end.at, end.state == State::Done);
         self.during(job, number, |attempt| attempt.end = Some(end));
+        let takes = self.item(job, number).map(|item| item.limits.clone()).unwrap_or_default();
+        self.taken.give_back(&takes);
         self.running.down(at);
-        self.job(job).running -= 1;
+        let entry = self.job(job);
+        entry.running -= 1;
+        entry.retrying += u64::from(!is_done);
         let source = self.source(job);
         source.running.down(at);
         source.waiting.up(at);
-        source.retrying += u64::from(!is_done);
     }
 
     fn item_ended(&mut self, job: JobNumber, number: ItemNumber, end: End) {
@@ -234,7 +239,8 @@ impl Timeline {
             source.bytes.add(last.told, last.until(end.at), more);
         }
         source.waiting.down(end.at);
-        source.retrying = source.retrying.saturating_sub(retried.into());
+        let entry = self.job(job);
+        entry.retrying = entry.retrying.saturating_sub(retried.into());
         self.count(job, &end);
         self.note(&item, &end);
         self.make_room(job, number);
@@ -345,6 +351,7 @@ impl Timeline {
             ended: None,
             counts: Default::default(),
             running: 0,
+            retrying: 0,
             received: Default::default(),
             why: None,
             takes: Default::default(),

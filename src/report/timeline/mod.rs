@@ -2,6 +2,7 @@
 //! log are the same fold. Memory is bounded: sums are exact for any number of items, details are kept of as many as
 //! there is room for. Not here: how anything is shown.
 
+mod awaits;
 mod course;
 mod fold;
 mod gauge;
@@ -20,9 +21,7 @@ pub use losses::{Loss, Losses, NAMED, REASONS, Scope};
 pub use order::{Order, Page};
 pub use totals::{Job, LIMITS, Received, SLOWEST, Slow, Slowest, SourceUse, Waited, Waits};
 
-use crate::gather::{
-    Cause, Counts, Event, ItemNumber, JobNumber, LimitInfo, LimitUse, Reason, Role, RunInfo,
-};
+use crate::gather::{Cause, Counts, Event, ItemNumber, JobNumber, LimitInfo, Role, RunInfo};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +75,8 @@ pub struct Timeline {
     pub ended: Option<(Duration, u8)>,
     /// The items that have a running attempt.
     active: BTreeSet<(JobNumber, ItemNumber)>,
+    /// What they take.
+    taken: awaits::Taken,
     /// Ended items kept in detail, and how many may be.
     kept: usize,
     detail: usize,
@@ -154,16 +155,6 @@ impl Timeline {
         at.number
     }
 
-    /// How many items at once the limit allows that an item takes at this place. A host, of which nothing is said, has
-    /// what its source says of each host.
-    pub fn at_once(&self, item: &Item, place: usize) -> Option<u64> {
-        let name = &item.limits.get(place)?.limit;
-        let own = self.limits.get(name).filter(|info| !info.per_host);
-        let is_source = |of: &&LimitUse| name.starts_with("host:") && of.limit.starts_with("source:");
-        let source = || self.limits.get(&item.limits[..place].iter().rev().find(is_source)?.limit);
-        own.or_else(source)?.concurrency
-    }
-
     /// How an item is called.
     pub fn label(&self, item: &Item) -> String {
         self.jobs.get(&item.job).map_or_else(String::new, |job| job.label(item.number, item.key.as_deref()))
@@ -183,31 +174,6 @@ impl Timeline {
     /// Time passes without an event.
     pub fn advance(&mut self, now: Duration) {
         self.now = self.now.max(now);
-    }
-
-    /// What a source's items most likely wait for now, and at which limit: events say it for certain only once a wait is
-    /// over.
-    pub fn waits_for(&self, source: &SourceUse) -> Option<(Reason, String)> {
-        let name = format!("source:{}", source.name);
-        let full = |name: &str, running: u64| {
-            let limit = self.limits.get(name).and_then(|limit| limit.concurrency);
-            limit.is_some_and(|most| running >= most)
-        };
-        if source.held > self.now {
-            Some((Reason::Hold, name))
-        } else if full(&name, source.running.count()) {
-            Some((Reason::Concurrency, name))
-        } else if full("run", self.running.count()) {
-            Some((Reason::Concurrency, "run".to_owned()))
-        } else {
-            self.limits.get(&*name).is_some_and(|limit| limit.rate.is_some()).then_some((Reason::Rate, name))
-        }
-    }
-
-    /// What an item that was never started most likely waits for.
-    pub(super) fn awaits(&self, item: &Item) -> Reason {
-        let source = self.jobs.get(&item.job).and_then(|job| self.sources.get(job.source));
-        source.and_then(|source| self.waits_for(source)).map_or(Reason::Concurrency, |(reason, _)| reason)
     }
 
     /// Jobs of the plan that have not begun.

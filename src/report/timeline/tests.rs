@@ -1,5 +1,5 @@
 use super::{ATTEMPTS, Gauge, Losses, MOMENTS, REASONS, Scope, Timeline, WARNINGS};
-use crate::gather::{Brought, EventKind, Reason, Role, State};
+use crate::gather::{Brought, EventKind, LimitInfo, Reason, Role, State};
 use crate::report::story::{Story, classic, files, forty, mixed, s};
 use std::time::Duration;
 
@@ -151,6 +151,42 @@ fn the_gravest_and_largest_losses_are_kept_in_their_order() {
     }
     let whys: Vec<_> = losses.gravest(3).iter().map(|loss| loss.why.as_str()).collect();
     assert_eq!((whys, losses.count()), (vec!["a", "d", "e"], 6));
+}
+
+/// The limits of a run with one job whose 40 items take these, of which so many run; what the others wait for.
+fn waited_for(limits: &[LimitInfo], takes: &[&str], running: u64) -> (Option<(Reason, String)>, Reason) {
+    let mut story = Story::new(&[("nap", "sleep", None, true)], &[]);
+    if let EventKind::RunStarted(info) = &mut story.events[0].kind {
+        info.limits = limits.to_vec();
+    }
+    story.takes(0, takes);
+    for item in 0..40 {
+        story.queue(0.0, 0, item, Some("k"));
+    }
+    for item in 0..running + 1 {
+        story.start(0.0, (0, item, 1), 0, &[]);
+    }
+    story.stop(0.5, 0, running, State::Failed, None);
+    story.end(0.5, 0, running, State::Failed, None, Brought::default());
+    let timeline = Timeline::of(&story.events);
+    let waits = timeline.waits_for(&timeline.jobs[&0]).map(|(reason, limit)| (reason, limit.to_owned()));
+    (waits, timeline.awaits(timeline.item(0, 39).unwrap()))
+}
+
+#[test]
+fn what_is_waited_for_is_the_limit_that_is_full_else_the_one_with_a_rate() {
+    let most = |name: &str, concurrency| LimitInfo {
+        name: name.into(),
+        concurrency: Some(concurrency),
+        ..LimitInfo::default()
+    };
+    let rate = |name: &str| LimitInfo { name: name.into(), rate: Some("5/s".into()), ..LimitInfo::default() };
+    let (room, takes) = ([most("run", 9), most("limit:s", 4), rate("job:nap")], ["limit:s", "job:nap"]);
+    let full = |name: &str| (Some((Reason::Concurrency, name.to_owned())), Reason::Concurrency);
+    assert_eq!(waited_for(&room, &takes, 4), full("limit:s"));
+    assert_eq!(waited_for(&room, &takes, 9), full("run"));
+    assert_eq!(waited_for(&room, &takes, 3), (Some((Reason::Rate, "job:nap".into())), Reason::Rate));
+    assert_eq!(waited_for(&room, &["limit:s"], 3), (None, Reason::Concurrency));
 }
 
 #[test]

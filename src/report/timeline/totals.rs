@@ -123,8 +123,6 @@ pub struct SourceUse {
     pub running: Gauge,
     /// Items that wait, for a start or for their next attempt.
     pub waiting: Gauge,
-    /// Of those, the ones between two attempts.
-    pub retrying: u64,
     /// Attempts that were started.
     pub attempts: u64,
     /// Its items by outcome.
@@ -162,6 +160,8 @@ pub struct Job {
     pub counts: Counts,
     /// Attempts that run now.
     pub running: u64,
+    /// Items between two attempts.
+    pub retrying: u64,
     /// What its items brought.
     pub received: Received,
     /// Why the job as a whole has no items or did not start.
@@ -181,6 +181,11 @@ impl Job {
     /// item that says so.
     pub fn failure(&self) -> Option<&str> {
         self.why.as_deref().filter(|_| !self.is_skipped)
+    }
+
+    /// How many of its items wait, not for another attempt.
+    pub fn waiting(&self) -> u64 {
+        self.counts.submitted.saturating_sub(self.counts.ended() + self.running + self.retrying)
     }
 
     /// How an item of it is called: `JOB[KEY]`, `JOB` for a plain job, `JOB: page N` for the pages of its listing.
