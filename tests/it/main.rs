@@ -21,6 +21,7 @@ mod history;
 mod html;
 mod incremental;
 mod layers;
+mod library;
 mod mistakes;
 mod otlp;
 mod overlap;
