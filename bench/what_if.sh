@@ -10,7 +10,7 @@ cargo build --quiet --profile "$profile" --bin fanout
 folder=$target/$([ "$profile" = dev ] && echo debug || echo "$profile")
 scratch=$(mktemp -d)
 server=
-trap '[ -z "$server" ] || kill "$server"; rm -rf "$scratch"' EXIT
+trap 'rm -rf "$scratch"' EXIT
 
 # lengths COUNT: as many lengths of sleep, between 100 ms and 900 ms.
 lengths() {
@@ -48,6 +48,8 @@ serve() {
     rm -f "$scratch/port"
     python3 bench/slow_server.py >"$scratch/port" &
     server=$!
+    # Set where it is known: the rows are made in a shell of their own.
+    trap 'kill "$server"' EXIT
     until [ -s "$scratch/port" ]; do sleep 0.05; done
     sed -i "s|127.0.0.1:[0-9]*|127.0.0.1:$(cat "$scratch/port")|" "$scratch/plan.toml" "$scratch/other.toml"
 }

@@ -128,12 +128,16 @@ fn print(text: impl AsRef<[u8]>) -> Result<u8, Failure> {
 
 /// Says something between the views, on stderr.
 fn say(text: &str) -> Result<(), Failure> {
-    draw(&visible_lines(text))
+    to_stderr(&visible_lines(text))
 }
 
-/// Writes a view to stderr, without secrets. As with [`print`], a reader may have seen enough.
+/// Writes a view to stderr, without secrets.
 fn draw(view: &str) -> Result<(), Failure> {
-    let text = Redactor::process().redact(view);
+    to_stderr(&Redactor::process().redact(view))
+}
+
+/// As with [`print`], a reader may have seen enough.
+fn to_stderr(text: &str) -> Result<(), Failure> {
     match io::stderr().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::write("stderr", &error)),
         _ => Ok(()),

@@ -9,7 +9,7 @@ use super::{FIGURES, MARGIN, TEXT_LINES, more};
 use crate::gather::{Counts, State};
 
 /// The most reasons that are told: some two screens. Items with others are counted.
-const REASONS: usize = 12;
+const TOLD: usize = 12;
 
 /// Warnings, and jobs that have no items.
 pub(in crate::report) fn notes(timeline: &Timeline, style: &Style) -> Vec<Line> {
@@ -34,9 +34,9 @@ pub(in crate::report) fn note(message: &str, margin: usize, style: &Style) -> Ve
     parts.take(TEXT_LINES).enumerate().map(|(at, part)| start(at).text(part)).collect()
 }
 
-/// The items that were lost, the same reason once, at most [`REASONS`] of them.
+/// The items that were lost, the same reason once, at most [`TOLD`] of them.
 pub(in crate::report) fn losses(timeline: &Timeline, style: &Style) -> Vec<Line> {
-    let losses = timeline.losses.gravest(REASONS);
+    let losses = timeline.losses.gravest(TOLD);
     let widest = losses.iter().map(|loss| verb(loss.state).len()).max().unwrap_or(0);
     let mut lines: Vec<Line> = losses.iter().flat_map(|loss| lost(timeline, loss, widest, style)).collect();
     let told: u64 = losses.iter().map(|loss| loss.count).sum();
