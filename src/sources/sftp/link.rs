@@ -13,7 +13,7 @@ use russh::{Channel, Disconnect, Limits, Preferred, cipher, kex};
 use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::sync::{Arc, OnceLock};
-use tokio::io::{AsyncRead, AsyncWrite, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 /// The window of a channel: what may be on its way from the server, 160 MB/s at a round trip of 100 ms. It is what is asked
@@ -23,9 +23,6 @@ pub(super) const WINDOW: u32 = 16 << 20;
 /// The largest SSH packet that the server may send. RFC 4253 6.1 has all of them bear half of this; OpenSSH's needs a fifth less
 /// processor time for a large file with it. russh warns of more.
 const PACKET: u32 = 65535;
-/// What is read ahead from the stream: many short packets at once, and of a long one little, as most of it goes straight to where it
-/// is decrypted. A buffer of 256 KiB cost a large file a tenth more processor time.
-const READ_BUFFER: usize = 16 * 1024;
 /// How many keepalives in a row may go unanswered.
 const KEEPALIVES: usize = 3;
 
@@ -71,7 +68,6 @@ impl Link {
         let (trust, refusal, gone) = (credentials.trust.clone(), Arc::default(), Arc::default());
         let guard = Guard { trust, refusal, gone, _lives: lives };
         let (refusal, gone) = (guard.refusal.clone(), guard.gone.clone());
-        let stream = BufReader::with_capacity(READ_BUFFER, stream);
         let mut handle = client::connect_stream(config, stream, guard)
             .await
             .map_err(|error| refusal.get().cloned().unwrap_or_else(|| handshake(target, &error)))?;
