@@ -13,7 +13,8 @@ use crate::sources::{Asking, SourceError};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
 
 /// Key exchange, login and the start of SFTP may take this many times what connecting may: passwords are checked slowly.
 const LOGIN_PATIENCE: u32 = 3;
@@ -113,6 +114,8 @@ impl Credentials {
 pub(super) struct Connection {
     /// SFTP over it.
     pub(super) session: Session,
+    /// What the server took to confirm the channel: a round trip, and next to nothing of its own.
+    pub(super) round_trip: Duration,
     /// SSH to the server.
     link: Link,
     /// What it goes through, the nearest first.
@@ -138,6 +141,20 @@ impl Connection {
         }
     }
 
+    /// Opens one, and waits until the server speaks SFTP over it: one that bears no more sessions may well say so in other words,
+    /// which is no reason to do without those there are.
+    pub(super) async fn open_heard(
+        target: &Target,
+        credentials: Arc<Credentials>,
+    ) -> Result<Connection, SourceError> {
+        let (speaks, heard) = oneshot::channel();
+        let up: Up = Box::new(move || speaks.send(()).unwrap_or_default());
+        let connection = Connection::open(target, credentials, Some(up)).await?;
+        // It is dropped without a word when the session is lost.
+        let lost = heard.await.err().and_then(|_| connection.session.lost());
+        lost.map_or(Ok(connection), |lost| Err(lost.error(&target.name)))
+    }
+
     async fn open_once(
         target: &Target,
         credentials: &Credentials,
@@ -145,8 +162,8 @@ impl Connection {
     ) -> Result<Connection, SourceError> {
         let (stream, way) = route::reach(target, &credentials.hops).await?;
         let opened = start(stream, &way, target, credentials, up);
-        let (session, link) = target.patiently(opened).await?;
-        Ok(Connection { session, link, way })
+        let (session, link, round_trip) = target.patiently(opened).await?;
+        Ok(Connection { session, round_trip, link, way })
     }
 
     /// Tells the server that this is the end, and then those on the way, the nearest last.
@@ -164,18 +181,20 @@ async fn start(
     target: &Target,
     credentials: &Credentials,
     up: &mut Option<Up>,
-) -> Result<(Session, Link), SourceError> {
+) -> Result<(Session, Link, Duration), SourceError> {
     let link = Link::open(stream, target, credentials).await?;
     let ended = ended(way, &link, credentials);
     let lost = |lost: Lost| match (&lost, ended()) {
         (Lost::Link(_), Some(why)) => Lost::Link(why.into()).error(&target.name),
         _ => lost.error(&target.name),
     };
+    let start = Instant::now();
     let channel = link.channel().await;
     let channel = channel.map_err(|error| lost(Lost::Link(format!("{error}").into())))?;
     let (patience, up, ended) = (target.patience(), up.take(), ended.clone());
+    let round_trip = start.elapsed();
     let session = Session::start(channel, Opening { window: WINDOW, patience, up, ended }).await;
-    session.map_err(lost).map(|session| (session, link))
+    session.map_err(lost).map(|session| (session, link, round_trip))
 }
 
 /// Tells why a link of a connection ended, and where: the nearest of them takes the others with it.

@@ -20,7 +20,6 @@ use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// How much of a file has to come to be worth the logins of more connections.
 const LARGE: u64 = 64 << 20;
@@ -96,16 +95,24 @@ impl File<'_> {
 
     async fn open_and_read(&self, store: &Store<'_>) -> Result<Attrs, (&'static str, Failed)> {
         self.context.phase("open");
-        let start = Instant::now();
-        let open =
-            Open::new(self.lease, self.context, self.path).await.map_err(|fault| ("open", fault.into()))?;
-        let round_trip = start.elapsed();
+        let opened = Open::new(self.lease, self.context, self.path);
+        let (opened, is_left) = tokio::join!(opened, self.look_ahead(store));
+        let open = opened.map_err(|fault| ("open", fault.into()))?;
         self.context.phase("read");
-        self.read(&open, round_trip, store).await.map_err(|failed| ("read", failed))
+        self.read(&open, is_left, store).await.map_err(|failed| ("read", failed))
     }
 
-    async fn read(&self, open: &Open<'_>, round_trip: Duration, store: &Store<'_>) -> Result<Attrs, Failed> {
+    /// Whether something was left of it, as far as can be said before it is open. If all of a large file is to be read, others
+    /// are to read it, too: their logins take far longer than the opening does.
+    async fn look_ahead(&self, store: &Store<'_>) -> bool {
         let is_left = self.is_left(self.size, store).await;
+        if !is_left && self.size.is_some_and(|size| size >= LARGE) {
+            self.lease.widen(readers(self.lease.round_trip()));
+        }
+        is_left
+    }
+
+    async fn read(&self, open: &Open<'_>, is_left: bool, store: &Store<'_>) -> Result<Attrs, Failed> {
         let ranges = Ranges::up_to(if is_left { 0 } else { self.first_bytes() });
         let mut first = self.reading(open, &ranges);
         // Its answer is not to stand behind bytes that are of no use before it is there.
@@ -127,7 +134,7 @@ impl File<'_> {
         missing.map_or_else(|| ranges.end_at(size), |missing| ranges.only(missing));
         first.end_at(size);
         if left >= LARGE {
-            let beside = readers(round_trip) - 1;
+            let beside = readers(self.lease.round_trip()) - 1;
             self.read_at_once(first, open, beside, before, &ranges, store).await?;
         } else if first.run(store).await? > 1 || is_partial || self.lease.pace().is_some() {
             // One reply comes in the flight of the look before it; under a bandwidth it may come long after.

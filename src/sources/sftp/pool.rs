@@ -16,7 +16,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
-use tokio::sync::{Notify, OnceCell, Semaphore, oneshot};
+use tokio::sync::{Notify, OnceCell, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -263,17 +263,6 @@ impl State {
     }
 }
 
-/// Opens a connection, and waits until the server speaks SFTP over it: one that bears no more sessions may well say so in other
-/// words, which is no reason to do without those there are.
-async fn open_beside(target: &Target, credentials: Arc<Credentials>) -> Result<Connection, SourceError> {
-    let (speaks, heard) = oneshot::channel();
-    let up: Up = Box::new(move || speaks.send(()).unwrap_or_default());
-    let connection = Connection::open(target, credentials, Some(up)).await?;
-    // It is dropped without a word when the session is lost.
-    let lost = heard.await.err().and_then(|_| connection.session.lost());
-    lost.map_or(Ok(connection), |lost| Err(lost.error(&target.name)))
-}
-
 /// Opens another connection beside those there are. A server that doesn't want it keeps those it has.
 async fn grow(pool: Weak<Pool>) {
     let Some((target, credentials)) =
@@ -281,7 +270,7 @@ async fn grow(pool: Weak<Pool>) {
     else {
         return;
     };
-    let opened = open_beside(&target, credentials).await;
+    let opened = Connection::open_heard(&target, credentials).await;
     let Some(pool) = pool.upgrade() else { return };
     match opened {
         Ok(connection) => {
@@ -359,6 +348,19 @@ impl Lease {
     /// A connection that there is still, when this one is lost. None is opened for it.
     pub(super) fn instead(&self) -> Option<Lease> {
         self.pool.pick()
+    }
+
+    /// The shortest round trip that a connection took.
+    pub(super) fn round_trip(&self) -> Duration {
+        let state = self.pool.state();
+        let round_trips = state.connections.iter().map(|shared| shared.connection.round_trip);
+        round_trips.min().unwrap_or(self.shared.connection.round_trip)
+    }
+
+    /// Has further connections opened, as far as there are to be so many, until there are `wanted` in all.
+    pub(super) fn widen(&self, wanted: usize) {
+        let mut state = self.pool.state();
+        (1..=wanted).for_each(|wanted| self.pool.widen(&mut state, wanted));
     }
 
     /// The places of the other connections there may be, for [`Lease::another`].

@@ -279,3 +279,22 @@ async fn another_file_behind_another_connection_is_an_error() {
     let error = fetch(&pool, b"/file", None, &mut Sink::Discard).await.unwrap_err();
     assert_eq!((error.code, error.advice), ("changed", Advice::AGAIN));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn further_connections_for_a_file_that_is_listed_as_large_are_not_kept_waiting_by_its_opening() {
+    let server = Hostile::start(|asked| match asked.kind {
+        OPEN => Vec::new(),
+        _ => asked.good(b""),
+    });
+    let server = server.await;
+    let pool = Reach { connections: 2, ..server.reach("right") }.pool();
+    let logins = async {
+        while server.seen[1].load(SeqCst) < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        got = get_bytes(&pool, b"/file", Some(64 << 20)) => panic!("{} of no bytes", got.unwrap().len()),
+        come = tokio::time::timeout(Duration::from_secs(60), logins) => come.expect("a second login"),
+    }
+}
