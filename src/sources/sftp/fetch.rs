@@ -227,10 +227,12 @@ impl File<'_> {
         store: &Store<'_>,
     ) -> Result<(), Failed> {
         let Ok(open) = Open::new(&lease, self.context, self.path).await else { return Ok(()) };
-        let Ok(attrs) = open.stat().await else { return Ok(()) };
-        self.same.check(before, attrs)?;
         let mut reading = self.reading(&open, ranges);
         reading.end_at(before.size.unwrap_or_default());
+        // Hardly ever is it another file, so that its first bytes may come along.
+        let stat = open.ask_stat();
+        reading.ask().await;
+        self.same.check(before, open.attrs(stat).await?)?;
         self.read_and_check(reading, &open, before, store).await
     }
 

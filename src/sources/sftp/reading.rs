@@ -22,7 +22,7 @@ const RAMP: usize = 2;
 /// Bytes that are handed to the disk at once, while the rest is still in flight.
 const BATCH: usize = 1 << 20;
 
-/// A file that is being read over one connection.
+/// A file that is being read over one connection. Dropped, it leaves to others what it did not bring.
 pub(super) struct Reading<'a> {
     lease: &'a Lease,
     context: &'a Context,
@@ -97,35 +97,18 @@ impl<'a> Reading<'a> {
         self.claim.end = self.claim.end.min(size);
     }
 
-    /// Reads until nobody has anything more to ask for, and says how many replies brought data. What a connection that fails
-    /// did not bring is for others to read.
+    /// Reads until nobody has anything more to ask for, and says how many replies brought data.
     pub(super) async fn run(&mut self, store: &Store<'_>) -> Result<u64, Failed> {
-        let ended = self.read(store).await;
-        if ended.is_err() {
-            self.give_back();
-        }
-        ended.map(|()| self.replies)
-    }
-
-    async fn read(&mut self, store: &Store<'_>) -> Result<(), Failed> {
         loop {
             self.ask().await;
             if self.flight.is_empty() && self.failed.is_none() {
-                return Ok(());
+                return Ok(self.replies);
             }
             let batch = self.batch().await?;
             // While the disk is busy the line is not to be idle.
             self.ask_now();
             store.write(self.context, batch).await.map_err(Failed::Sink)?;
         }
-    }
-
-    fn give_back(&mut self) {
-        let flight = self.flight.drain(..).map(|read| read.stretch);
-        let size = self.size;
-        let left = self.gaps.drain(..).chain(flight).map(|stretch| stretch.offset..stretch.end().min(size));
-        left.chain([self.claim.clone()]).for_each(|stretch| self.ranges.give_back(stretch));
-        self.claim = 0..0;
     }
 
     /// Asks for as much as there is room for; for one stretch at least, if nothing is in flight.
@@ -279,6 +262,15 @@ impl<'a> Reading<'a> {
             return Err(Failed::Changed(format!("it had {end} bytes, then {}", self.size)));
         }
         Ok(end)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let flight = self.flight.iter().map(|read| read.stretch);
+        let left = self.gaps.iter().copied().chain(flight);
+        let left = left.map(|stretch| stretch.offset..stretch.end().min(self.size));
+        left.chain([self.claim.clone()]).for_each(|stretch| self.ranges.give_back(stretch));
     }
 }
 

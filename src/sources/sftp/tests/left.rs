@@ -270,6 +270,15 @@ async fn what_a_lost_connection_did_not_bring_another_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_of_a_connection_that_was_lost_at_once_another_brings() {
+    let answer = |asked: &Asked| (asked.kind == FSTAT && asked.connection == 1).then(nonsense);
+    let (server, pool, whole) = answered_by(answer).await;
+    let into = Into::new();
+    assert!(into.get(&pool, Some(whole.len() as u64)).await.unwrap() == whole);
+    assert_eq!(server.seen[0].load(SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn when_all_connections_are_lost_the_next_attempt_goes_on() {
     let (_server, pool, whole) = over_two(|_| true).await;
     let into = Into::new();
