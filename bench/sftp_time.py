@@ -17,8 +17,9 @@ ROOM = 256 << 20  # what a peer and the server take besides the results, at most
 
 def touch(size):
     """Uses so much memory and frees it, so that a run need not wait for the machine below. A virtual machine hands free memory
-    back to its host, and the first use of each page then waits for it: for 1 GiB half a second or more, by chance,
-    which is neither the peer's nor the server's. A process of its own does it, as the peak of memory is passed on to what is started."""
+    back to its host, and the first use of each page then waits for it: for 1 GiB half a second or more, by chance, which is
+    neither the peer's nor the server's. A process of its own does it, as the peak of memory is passed on to what is
+    started."""
     if (child := os.fork()) == 0:
         mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
         os._exit(0)

@@ -227,13 +227,7 @@ impl File<'_> {
         store: &Store<'_>,
     ) -> Result<(), Failed> {
         let Ok(open) = Open::new(&lease, self.context, self.path).await else { return Ok(()) };
-        let mut reading = self.reading(&open, ranges);
-        reading.end_at(before.size.unwrap_or_default());
-        // Hardly ever is it another file, so that its first bytes may come along.
-        let stat = open.ask_stat();
-        reading.ask().await;
-        self.same.check(before, open.attrs(stat).await?)?;
-        self.read_and_check(reading, &open, before, store).await
+        self.read_same(&open, before, ranges, store).await
     }
 
     /// All others had come to their end when a connection was lost: one of them reads what is left, and looks at the file a last
@@ -248,10 +242,24 @@ impl File<'_> {
         let lost = Failed::Fault(Fault::Lost(lost));
         let Some(lease) = self.lease.instead() else { return Err(lost) };
         let Ok(open) = Open::new(&lease, self.context, self.path).await else { return Err(lost) };
-        self.same.check(before, open.stat().await?)?;
-        let mut reading = self.reading(&open, ranges);
+        self.read_same(&open, before, ranges, store).await
+    }
+
+    /// Reads over a further connection, if the file there is the same. It hardly ever is another, so its first bytes come along with
+    /// the answer to that.
+    async fn read_same(
+        &self,
+        open: &Open<'_>,
+        before: Attrs,
+        ranges: &Ranges,
+        store: &Store<'_>,
+    ) -> Result<(), Failed> {
+        let mut reading = self.reading(open, ranges);
         reading.end_at(before.size.unwrap_or_default());
-        self.read_and_check(reading, &open, before, store).await
+        let stat = open.ask_stat();
+        reading.ask().await;
+        self.same.check(before, open.attrs(stat).await?)?;
+        self.read_and_check(reading, open, before, store).await
     }
 
     fn error(&self, what: &str, failed: Failed) -> SourceError {
