@@ -8,7 +8,7 @@ use russh::{Channel, ChannelId};
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
 /// A request as it arrived: its type, its id, and what follows.
@@ -146,25 +146,37 @@ impl Handler for Visitor {
     }
 }
 
+/// Answers one request after the other. They are taken off the channel without waiting for the answers: russh hands a
+/// connection's packets on in order, so that the end of a full window would not arrive behind requests that nobody takes.
 async fn serve(channel: Channel<Msg>, connection: usize, behave: Behavior) -> std::io::Result<()> {
-    let mut stream = channel.into_stream();
-    loop {
-        let len = stream.read_u32().await? as usize;
-        let mut packet = vec![0; len];
-        stream.read_exact(&mut packet).await?;
-        let asked = Asked {
-            kind: packet[0],
-            id: u32::from_be_bytes(packet[1..5].try_into().unwrap()),
-            body: packet[5..].to_vec(),
-            connection,
-        };
-        let answer = behave(&asked);
-        if answer == LAST_WORDS {
-            stream.shutdown().await?;
-        } else if !answer.is_empty() {
-            stream.write_all(&answer).await?;
+    let (mut requests, mut wire) = tokio::io::split(channel.into_stream());
+    let (taken, mut queue) = tokio::sync::mpsc::unbounded_channel();
+    let take = async move {
+        while let Ok(asked) = next(&mut requests, connection).await {
+            let _ = taken.send(asked);
         }
-    }
+        Ok(())
+    };
+    let answer = async move {
+        while let Some(asked) = queue.recv().await {
+            let answer = behave(&asked);
+            if answer == LAST_WORDS {
+                wire.shutdown().await?;
+            } else if !answer.is_empty() {
+                wire.write_all(&answer).await?;
+            }
+        }
+        Ok(())
+    };
+    tokio::try_join!(take, answer).map(drop)
+}
+
+async fn next(requests: &mut (impl AsyncRead + Unpin), connection: usize) -> std::io::Result<Asked> {
+    let len = requests.read_u32().await? as usize;
+    let mut packet = vec![0; len];
+    requests.read_exact(&mut packet).await?;
+    let id = u32::from_be_bytes(packet[1..5].try_into().unwrap());
+    Ok(Asked { kind: packet[0], id, body: packet[5..].to_vec(), connection })
 }
 
 pub(super) const INIT: u8 = 1;
