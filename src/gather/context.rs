@@ -9,6 +9,7 @@ use super::intake::Intake;
 use super::listing::BoxFuture;
 use super::outcome::Cause;
 use super::report::Report;
+use super::rest::Rest;
 use super::run::Link;
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -37,10 +38,7 @@ struct Aside {
     blocking: Mutex<Blocking>,
     /// What was said of the attempt so far.
     attributes: Mutex<Attributes>,
-    /// It holds no slot and waits, perhaps to have it again.
-    rests: AtomicBool,
-    /// Told when an attempt that held no slot has it again.
-    resumed: Notify,
+    rest: Rest,
 }
 
 /// Work of the attempt that runs off the runtime's threads and can't be aborted.
@@ -157,15 +155,18 @@ impl Context {
     }
 
     /// Runs a gather below this item, within the same run's limits. The item holds no slot while it waits for it,
-    /// and has its slot again when this returns; so a limit of 1 does not deadlock.
+    /// and has its slot again when this returns; so a limit of 1 does not deadlock. Of several at once each returns when
+    /// the last one is over.
     pub fn gather<I: Intake>(&self, gather: Gather<I>) -> BoxFuture<'static, NestedReport<I>> {
         let context = self.clone();
         // Boxed, so that an item may gather items of its own type.
         Box::pin(async move {
             let Some(link) = &context.shared.link else { return gather.run().await };
-            let waiting = Waiting::begin(&context, link);
+            let rest = &context.shared.aside().rest;
+            let waiting = rest.give_back(link).await;
             let report = gather.below(link).run().await;
-            waiting.end().await;
+            drop(waiting);
+            rest.over().await;
             report
         })
     }
@@ -173,24 +174,23 @@ impl Context {
     /// Waits from now on for something that is no limit, such as a sync, and holds no slot: what runs until
     /// [`Context::go_on`] or the attempt's end is a wait for this reason, and must be nothing but that.
     pub fn set_aside(&self, reason: Reason) {
-        self.shared.aside().rests.store(true, Relaxed);
         if let Some(link) = &self.shared.link {
-            link.run.with(|scheduler| scheduler.set_aside(link.item, reason));
+            self.shared.aside().rest.set_aside(link, reason);
         }
     }
 
     /// Has its slot again, before items that have not started, when this returns.
     pub async fn go_on(&self) {
         if let Some(link) = &self.shared.link {
-            link.run.with(|scheduler| scheduler.want_back(link.item));
-            self.shared.aside().resumed.notified().await;
+            let rest = &self.shared.aside().rest;
+            rest.go_on(link);
+            rest.over().await;
         }
-        self.shared.aside().rests.store(false, Relaxed);
     }
 
     /// Whether it holds no slot at present: then it need not make progress.
     pub(super) fn rests(&self) -> bool {
-        self.shared.aside.get().is_some_and(|aside| aside.rests.load(Relaxed))
+        self.shared.aside.get().is_some_and(|aside| aside.rest.is_on())
     }
 
     /// What was said of the attempt.
@@ -200,7 +200,7 @@ impl Context {
 
     /// Lets an attempt go on that wanted its slot back.
     pub(super) fn resume(&self) {
-        self.shared.aside().resumed.notify_one();
+        self.shared.aside().rest.resume();
     }
 
     /// Does this now, or when the attempt's blocking work has come to its end. It is asked to.
@@ -251,37 +251,6 @@ impl Drop for Working {
         drop(blocking);
         if let Some(then) = then {
             then();
-        }
-    }
-}
-
-/// A parent that waits for its children: it gets its slot back also when the wait is dropped.
-struct Waiting<'a> {
-    context: &'a Context,
-    link: &'a Link,
-    over: bool,
-}
-
-impl<'a> Waiting<'a> {
-    fn begin(context: &'a Context, link: &'a Link) -> Waiting<'a> {
-        context.shared.aside().rests.store(true, Relaxed);
-        link.run.with(|scheduler| scheduler.suspend(link.item));
-        Waiting { context, link, over: false }
-    }
-
-    async fn end(mut self) {
-        self.over = true;
-        self.link.run.with(|scheduler| scheduler.want_back(self.link.item));
-        self.context.shared.aside().resumed.notified().await;
-        self.context.shared.aside().rests.store(false, Relaxed);
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if !self.over {
-            self.context.shared.aside().rests.store(false, Relaxed);
-            self.link.run.with(|scheduler| scheduler.want_back(self.link.item));
         }
     }
 }

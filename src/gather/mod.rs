@@ -44,6 +44,7 @@ mod panic;
 mod policy;
 pub mod replay;
 mod report;
+mod rest;
 mod run;
 mod scheduler;
 mod slot;

@@ -4,6 +4,7 @@ use crate::gather::{
     Advice, Cause, Clean, Context, EventKind, Gather, Item, Limit, Needs, Once, REST, Reason, Retries, Run,
     RunSettings, Stop, Timeouts,
 };
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -186,4 +187,52 @@ async fn what_waits_aside_is_neither_in_the_way_nor_idle_nor_lost_when_it_is_ask
     };
     let (report, ()) = tokio::join!(Gather::over([Item::new(waits_aside)]).in_run(&run).run(), stopping);
     assert_eq!(report.counts.done, 1, "it listened, and came to its end");
+}
+
+/// Works for some seconds, with nobody beside it.
+async fn works_alone(busy: &AtomicUsize, seconds: u32) -> Result<(), ()> {
+    assert_eq!(busy.fetch_add(1, SeqCst), 0, "another holds the only slot");
+    sleep(seconds * SECOND).await;
+    busy.fetch_sub(1, SeqCst);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_gave_up_a_gather_below_it_waits_for_its_slot_before_the_next() {
+    static BUSY: AtomicUsize = AtomicUsize::new(0);
+    let works = |seconds| Item::new(move |_: Context| works_alone(&BUSY, seconds));
+    let parent = move |context: Context| async move {
+        // The other one works until then, and longer.
+        assert!(timeout(SECOND, context.gather(Gather::over([works(1)]))).await.is_err());
+        assert_eq!(context.gather(Gather::over([works(1), works(1)])).await.counts.done, 2);
+        works_alone(&BUSY, 3).await
+    };
+    let run = Run::new(&RunSettings { concurrency: 1, ..RunSettings::default() });
+    let others = Gather::over((0..3).map(move |_| works(10))).in_run(&run);
+    let both = async { tokio::join!(Gather::over([Item::new(parent)]).in_run(&run).run(), others.run()) };
+    let (parent, others) = timeout(1000 * SECOND, both).await.expect("it hangs");
+    assert_eq!((parent.counts.done, others.counts.done), (1, 3), "{parent:?} {others:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn gathers_at_once_below_one_item_share_its_slot_in_order() {
+    static BUSY: AtomicUsize = AtomicUsize::new(0);
+    let works = |seconds| Item::new(move |_: Context| works_alone(&BUSY, seconds));
+    let parent = move |context: Context| async move {
+        let below = |seconds| {
+            let context = context.clone();
+            async move {
+                let report = context.gather(Gather::over([works(seconds)])).await;
+                works_alone(&BUSY, 0).await.map(|()| report.counts.done)
+            }
+        };
+        let (first, second) = tokio::join!(below(1), below(5));
+        works_alone(&BUSY, 1).await?;
+        Ok::<_, ()>(first? + second?)
+    };
+    let run = Run::new(&RunSettings { concurrency: 1, ..RunSettings::default() });
+    let others = Gather::over((0..3).map(move |_| works(10))).in_run(&run);
+    let both = async { tokio::join!(Gather::over([Item::new(parent)]).in_run(&run).run(), others.run()) };
+    let (parent, others) = timeout(1000 * SECOND, both).await.expect("it hangs");
+    assert_eq!((parent.counts.done, others.counts.done), (1, 3), "{parent:?} {others:?}");
 }
