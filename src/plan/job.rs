@@ -287,7 +287,12 @@ fn built_in(table: &mut Table, problems: &mut Problems) -> Option<&'static dyn K
 fn bounds(table: &mut Table, reading: &Reading<'_>, problems: &mut Problems) -> Bounds {
     let mut own = table.split(&BOUNDS);
     check::limits(&own, reading, problems);
-    own.read(&BOUNDS, problems)
+    let bounds: Bounds = own.read(&BOUNDS, problems);
+    if bounds.timeout.is_some_and(|timeout| timeout.connect.is_some()) {
+        let message = "`timeout.connect` in a job: connections are its source's, which other jobs use, too";
+        problems.push(Problem::new(own.key_span("timeout"), message).hint("write it at the source"));
+    }
+    bounds
 }
 
 /// The jobs that a job waits for, and of those the ones whose results it looks at.

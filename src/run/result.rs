@@ -67,6 +67,7 @@ impl JobReport {
     pub fn note(&self) -> Option<String> {
         let note = match (&self.error, &self.end) {
             (Some(error), _) => error.clone(),
+            (None, JobEnd::TooFew { items: 0, min_items: 1 }) => self.nothing(),
             (None, JobEnd::TooFew { items, min_items }) => {
                 let ending = if *items == 1 { "" } else { "s" };
                 let left = match self.not_ready {
@@ -75,15 +76,19 @@ impl JobReport {
                 };
                 format!("{items} item{ending}{left}, and `min_items` asks for {min_items}")
             }
-            (None, JobEnd::Done) if self.counts.submitted == 0 && self.stopped.is_none() => {
-                "nothing matched".to_owned()
-            }
             (None, JobEnd::Done) if self.counts.submitted == self.not_ready && self.stopped.is_none() => {
-                format!("nothing matched that is ready: {} left out", self.not_ready)
+                self.nothing()
             }
             _ => return None,
         };
         Some(format!("job \"{}\": {note}", self.name))
+    }
+
+    fn nothing(&self) -> String {
+        match self.not_ready {
+            0 => "nothing matched".to_owned(),
+            left => format!("nothing matched that is ready: {left} left out"),
+        }
     }
 }
 

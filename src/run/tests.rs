@@ -44,7 +44,9 @@ fn a_job_without_items_says_so() {
         error: error.map(str::to_owned),
     };
     let few = report(JobEnd::TooFew { items: 0, min_items: 1 }, 0, None);
-    assert_eq!(few.note().as_deref(), Some("job \"inbox\": 0 items, and `min_items` asks for 1"));
+    assert_eq!(few.note().as_deref(), Some("job \"inbox\": nothing matched"));
+    let few = report(JobEnd::TooFew { items: 1, min_items: 3 }, 1, None);
+    assert_eq!(few.note().as_deref(), Some("job \"inbox\": 1 item, and `min_items` asks for 3"));
     assert_eq!(report(JobEnd::Done, 0, None).note().as_deref(), Some("job \"inbox\": nothing matched"));
     assert_eq!(
         report(JobEnd::Failed, 0, Some("no such file")).note().as_deref(),

@@ -182,7 +182,7 @@ output = "gone/"
         ledger()
     ));
     let ended = few.fanout(&["run", "plan.toml", "-n"]).run();
-    ended.exits(6).complains("job \"none\": 0 items, and `min_items` asks for 1");
+    ended.exits(6).complains("job \"none\": nothing matched");
 }
 
 #[test]

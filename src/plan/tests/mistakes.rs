@@ -319,6 +319,15 @@ sleep = "${{ secrets.kye }}"
 }
 
 #[test]
+fn how_long_connecting_takes_is_for_a_source_to_say() {
+    let text = "version = 1\n[jobs.a]\nsleep = \"1s\"\ntimeout = { connect = \"3s\", attempt = \"5s\" }\n";
+    insta::assert_snapshot!(errors(text), @r#"
+    plan.toml:4: job "a": `timeout.connect` in a job: connections are its source's, which other jobs use, too
+      (write it at the source)
+    "#);
+}
+
+#[test]
 fn times_and_limits_that_make_no_sense_are_refused() {
     let text = r#"version = 1
 [limits]
