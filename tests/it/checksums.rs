@@ -127,7 +127,7 @@ fn a_checksum_file_that_is_missing_or_says_nothing_of_it_fails_its_file_alone() 
     ended.complains("/others.csv.sha256: no line of others.csv in it");
     ended
         .complains("/long.csv.sha256: 75000 bytes are more than the 65536")
-        .complains("(a checksum file may have 64 KiB)");
+        .complains("(a checksum file may have 64KiB)");
     assert_eq!(plan.files(), ["inbox/a.csv"]);
 }
 
@@ -150,6 +150,28 @@ fn one_checksum_file_may_be_for_all_of_a_folder_and_each_file_that_is_named_have
     let ended = each.fanout(&["run", "plan.toml"]).run();
     ended.exits(1).complains("3 items: 1 done, 2 failed").complains("c d.csv.md5: open: No such file");
     assert_eq!(each.files(), ["inbox/a.csv"]);
+}
+
+#[test]
+fn a_checksum_file_for_a_large_folder_comes_once() {
+    let Some(sshd) = sshd() else { return };
+    let served = sshd.serve();
+    let names: Vec<String> = (0..100).map(|number| format!("{number:03}.csv")).collect();
+    names.iter().for_each(|name| served.file(name, name));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    // Others were there last year.
+    let old: String = (0..3000).map(|number| format!("{OTHER}  old/{number:05}.csv\n")).collect();
+    served.file("SHA256SUMS", old.clone() + &sums("sha256sum", &served.local, &names));
+    let proxy = Proxy::start(format!("{}:{}", sshd.host, sshd.port));
+    let keys = "fetch = \"REMOTE/\"\noutput = \"inbox/\"\nchecksum_file = \"SHA256SUMS\"\n";
+    let plan = plan_through(sshd, proxy.address().port(), &served, keys);
+    plan.fanout(&["run", "plan.toml"]).run().exits(0).complains("100 items: 100 done");
+    let brought = proxy.bytes().1 as usize;
+    assert!((old.len()..3 * old.len()).contains(&brought), "{brought} bytes of a list of {}", old.len());
+    assert_eq!(plan.files().len(), 100);
+    served.file("SHA256SUMS", old.repeat(20));
+    let ended = plan.fanout(&["run", "plan.toml", "--concurrency", "2"]).run();
+    ended.exits(1).complains("that may be kept").complains("(a checksum file may have 4MiB)");
 }
 
 #[test]

@@ -30,6 +30,11 @@ impl Beside {
         Ok(Beside { key, name, matcher })
     }
 
+    /// Whether one is for all of a folder.
+    pub(super) fn is_shared(&self) -> bool {
+        !self.name.uses("item")
+    }
+
     /// Whether a name may be that of such a file, which is not one to be taken.
     pub(super) fn has(&self, name: &[u8]) -> bool {
         self.matcher.is_match(OsStr::from_bytes(name))

@@ -22,6 +22,7 @@ mod known_hosts;
 mod link;
 mod links;
 mod list;
+mod lists;
 mod opening;
 mod pace;
 mod pattern;

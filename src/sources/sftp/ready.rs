@@ -7,6 +7,7 @@ use super::beside::Beside;
 use super::codec::Attrs;
 use super::entry::{self, Found, Kind};
 use super::error::{Fault, shown};
+use super::lists::Lists;
 use super::pool::Pool;
 use crate::expr::Scope;
 use crate::gather::Context;
@@ -31,6 +32,8 @@ pub(super) struct Gate {
     pub(super) done_file: Option<Beside>,
     /// What says what their bytes are, once they are taken: like a done file it is none of them.
     pub(super) checksum_file: Option<Beside>,
+    /// Those that are for all of a folder.
+    pub(super) lists: Arc<Lists>,
 }
 
 /// Whether a file may be taken.

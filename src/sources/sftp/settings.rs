@@ -358,6 +358,7 @@ impl Keys {
             stable_for: self.stable_for.map(|span| span.0),
             done_file: beside("done_file", &self.done_file),
             checksum_file: beside("checksum_file", &self.checksum_file),
+            ..Gate::default()
         }
     }
 }

@@ -9,64 +9,100 @@
 
 use super::error::shown;
 use crate::output::Digest;
-use std::borrow::Cow;
 
-/// A line: a digest, and the name that it is of, if it says one.
-struct Line<'a> {
+/// What a checksum file says.
+pub(super) struct Sums {
+    /// The lines that say a name, in the order of its last part.
+    named: Box<[Named]>,
+    /// The digest that stands alone: there is no other line.
+    alone: Option<Digest>,
+    /// Whether it has no line.
+    is_empty: bool,
+}
+
+struct Named {
+    name: Box<[u8]>,
     digest: Digest,
-    name: Option<Cow<'a, [u8]>>,
 }
 
 /// How well a line's name is that of a file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fit {
-    /// It is of no name, and stands alone.
-    Alone,
     /// It is the file's, in some folder.
     Below,
     /// It is the file's.
     Whole,
 }
 
-/// The digest of the file of this name: the strongest there is. An error says why there is none.
-pub(super) fn digest_of(name: &[u8], text: &[u8]) -> Result<Digest, String> {
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let lines: Vec<Line<'_>> = text.split(|byte| *byte == b'\n').filter_map(Line::read).collect();
-    let is_one = lines.len() == 1;
-    let rank = |line: &Line<'_>| line.fit(name, is_one).map(|fit| (fit, line.digest.algorithm()));
-    let best = lines.iter().filter_map(rank).max();
-    let mut digests =
-        lines.iter().filter(|line| best.is_some() && rank(line) == best).map(|line| line.digest);
-    match digests.next() {
-        Some(first) if digests.all(|digest| digest == first) => Ok(first),
-        Some(_) => Err(format!("two digests of {} in it", shown(name))),
-        None if lines.is_empty() => Err("no sha256 or md5 in it".to_owned()),
-        None => Err(format!("no line of {} in it", shown(name))),
+impl Sums {
+    /// Reads a checksum file.
+    pub(super) fn read(text: &[u8]) -> Sums {
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let (mut named, mut unnamed) = (Vec::new(), Vec::new());
+        for (digest, name) in text.split(|byte| *byte == b'\n').filter_map(line) {
+            match name {
+                Some(name) => named.push(Named { name: name.into(), digest }),
+                None => unnamed.push(digest),
+            }
+        }
+        named.sort_by(|one, other| last_part(&one.name).cmp(last_part(&other.name)));
+        let alone = unnamed.first().copied().filter(|_| named.is_empty() && unnamed.len() == 1);
+        let is_empty = named.is_empty() && unnamed.is_empty();
+        Sums { named: named.into(), alone, is_empty }
+    }
+
+    /// The digest of the file of this name: the strongest there is. An error says why there is none.
+    pub(super) fn digest_of(&self, name: &[u8]) -> Result<Digest, String> {
+        if let Some(alone) = self.alone {
+            return Ok(alone);
+        }
+        let rank = |line: &Named| line.fit(name).map(|fit| (fit, line.digest.algorithm()));
+        let lines = self.ending_like(name);
+        let best = lines.iter().filter_map(rank).max();
+        let mut digests =
+            lines.iter().filter(|line| best.is_some() && rank(line) == best).map(|line| line.digest);
+        match digests.next() {
+            Some(first) if digests.all(|digest| digest == first) => Ok(first),
+            Some(_) => Err(format!("two digests of {} in it", shown(name))),
+            None if self.is_empty => Err("no sha256 or md5 in it".to_owned()),
+            None => Err(format!("no line of {} in it", shown(name))),
+        }
+    }
+
+    /// The lines whose names have the last part of this one.
+    fn ending_like(&self, name: &[u8]) -> &[Named] {
+        let last = last_part(name);
+        let start = self.named.partition_point(|line| last_part(&line.name) < last);
+        let count = self.named[start..].partition_point(|line| last_part(&line.name) == last);
+        &self.named[start..start + count]
     }
 }
 
-impl<'a> Line<'a> {
-    fn read(line: &'a [u8]) -> Option<Line<'a>> {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        // Written so where the name has escapes.
-        let (is_escaped, line) = match line.strip_prefix(b"\\") {
-            Some(rest) => (true, rest),
-            None => (false, line),
-        };
-        let (digest, name) = with_name_last(line).or_else(|| with_name_first(line))?;
-        let name = name.map(|name| if is_escaped { unescaped(name).into() } else { name.into() });
-        Some(Line { digest, name })
-    }
-
-    fn fit(&self, name: &[u8], is_one: bool) -> Option<Fit> {
-        let Some(own) = self.name.as_deref() else { return is_one.then_some(Fit::Alone) };
-        let folder = own.strip_suffix(name)?;
-        match folder {
+impl Named {
+    fn fit(&self, name: &[u8]) -> Option<Fit> {
+        match self.name.strip_suffix(name)? {
             b"" | b"./" => Some(Fit::Whole),
             [.., b'/' | b'\\'] => Some(Fit::Below),
             _ => None,
         }
     }
+}
+
+/// What follows the last separator of a path, as any system writes it.
+fn last_part(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or_default()
+}
+
+/// A line's digest, and the name that it is of, if it says one.
+fn line(line: &[u8]) -> Option<(Digest, Option<Vec<u8>>)> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // Written so where the name has escapes.
+    let (is_escaped, line) = match line.strip_prefix(b"\\") {
+        Some(rest) => (true, rest),
+        None => (false, line),
+    };
+    let (digest, name) = with_name_last(line).or_else(|| with_name_first(line))?;
+    Some((digest, name.map(|name| if is_escaped { unescaped(name) } else { name.to_vec() })))
 }
 
 /// `HEX  name`, `HEX *name`, `HEX`.

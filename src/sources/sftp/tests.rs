@@ -34,6 +34,7 @@ mod growing;
 mod hostile;
 mod jumps;
 mod left;
+mod lists;
 mod logins;
 mod names;
 mod odd;
