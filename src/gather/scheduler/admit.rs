@@ -144,6 +144,7 @@ impl Scheduler {
             if let Blocked::Until(..) = blocked {
                 self.unfavour(queue);
             }
+            self.still_blocked(queue, key, blocked.reason());
             self.wait_for_time(key, &blocked);
             return;
         }
@@ -154,6 +155,19 @@ impl Scheduler {
         self.frees(key);
         self.queues[queue].place = Place::Ready(true);
         self.look_at(queue);
+    }
+
+    /// Who stands first at a key still can't start. A source that is not up and one that is held are so for all that stand
+    /// there, who are told when that begins and ends; room and rates come and go too often for that.
+    fn still_blocked(&mut self, first: QueueId, key: KeyId, reason: Reason) {
+        let now = self.now;
+        let before = self.queues[first].waits_for(key, reason, now);
+        let is_for_all = |reason| matches!(reason, Reason::Connect | Reason::Hold);
+        if before.is_some_and(|before| before != reason && (is_for_all(before) || is_for_all(reason))) {
+            for queue in self.key(key).parked.all() {
+                self.queues[queue].waits_for(key, reason, now);
+            }
+        }
     }
 
     /// What a queue's items take of a key.
@@ -232,12 +246,9 @@ impl Scheduler {
 
     fn park(&mut self, id: QueueId, key: KeyId, blocked: &Blocked, its_turn: bool) {
         let now = self.now;
-        let reason = match blocked {
-            Blocked::Room(reason) | Blocked::Until(_, reason) => *reason,
-        };
         let queue = &mut self.queues[id];
         queue.place = Place::Parked(key);
-        queue.waits_for(key, reason, now);
+        queue.waits_for(key, blocked.reason(), now);
         if its_turn {
             queue.passed += 1;
         }

@@ -57,6 +57,14 @@ pub(super) enum Blocked {
     Until(Time, Reason),
 }
 
+impl Blocked {
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Blocked::Room(reason) | Blocked::Until(_, reason) => *reason,
+        }
+    }
+}
+
 impl Key {
     pub(super) fn new(limit: Limit) -> Key {
         Key {

@@ -62,15 +62,18 @@ impl Queue {
         }
     }
 
-    /// From now on its head waits for this.
-    pub(super) fn waits_for(&mut self, key: KeyId, reason: Reason, now: Time) {
-        if self.spells.back().is_some_and(|spell| spell.key == key && spell.reason == reason) {
-            return;
+    /// From now on its head waits for this. Why it waited until now.
+    pub(super) fn waits_for(&mut self, key: KeyId, reason: Reason, now: Time) -> Option<Reason> {
+        let before = self.spells.back();
+        let is_same = before.is_some_and(|spell| spell.key == key && spell.reason == reason);
+        let before = before.map(|spell| spell.reason);
+        if !is_same {
+            if self.spells.len() == SPELLS {
+                self.spells.remove(1);
+            }
+            self.spells.push_back(Spell { since: now, reason, key });
         }
-        if self.spells.len() == SPELLS {
-            self.spells.remove(1);
-        }
-        self.spells.push_back(Spell { since: now, reason, key });
+        before
     }
 
     /// Its head waits for nothing.

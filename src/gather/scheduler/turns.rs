@@ -35,6 +35,11 @@ impl Turns {
         self.sources.push_front((source, queues));
     }
 
+    /// All queues, in the order of their sources' turns.
+    pub(super) fn all(&self) -> Vec<QueueId> {
+        self.sources.iter().flat_map(|(_, queues)| queues.iter().copied()).collect()
+    }
+
     /// The queue whose turn it is.
     pub(super) fn front(&self) -> Option<QueueId> {
         self.sources.front().and_then(|(_, queues)| queues.front().copied())

@@ -3,7 +3,7 @@
 use super::super::{AttemptEnd, Ending, ItemId, JobId, Settings, Verdict, What};
 use super::case::ms;
 use super::hand::{Hand, retries, settings};
-use crate::gather::event::{EventKind, Role};
+use crate::gather::event::{EventKind, Reason, Role, Wait};
 use crate::gather::limit::{Limit, Needs};
 use crate::gather::outcome::{Advice, Cause};
 use crate::gather::policy::{Policy, Stop};
@@ -201,4 +201,39 @@ fn a_parent_that_waits_for_room_stays_when_its_source_goes_down() {
     hand.done(items[0]);
     hand.done(other);
     assert_eq!(hand.change(|scheduler| scheduler.end_job(job, None)).done, 2);
+}
+
+/// What the items waited for until they started.
+fn waits(hand: &Hand) -> Vec<Vec<(Reason, u64)>> {
+    let waits = hand.events.iter().filter_map(|event| match &event.kind {
+        EventKind::AttemptStarted { waits, .. } => Some(waits),
+        _ => None,
+    });
+    let short = |wait: &Wait| (wait.reason, wait.duration.as_millis() as u64);
+    waits.map(|waits| waits.iter().map(short).collect()).collect()
+}
+
+#[test]
+fn who_waits_for_a_source_and_then_for_room_at_it_is_told_both() {
+    let mut hand = Hand::new(100);
+    let source = hand.limit(Limit::new("source:shop").concurrency(1).gate(retries(0, 10)));
+    let needs = Needs::none().source(source);
+    let items: Vec<ItemId> = (0..3)
+        .map(|_| {
+            let job = hand.job(settings());
+            hand.submit(job, &needs)
+        })
+        .collect();
+    hand.at(20);
+    hand.up(items[0]);
+    hand.at(50);
+    hand.done(items[0]);
+    hand.at(60);
+    hand.change(|scheduler| scheduler.hold(items[1], ms(30)));
+    hand.at(70);
+    hand.done(items[1]);
+    hand.at(90);
+    let [connect, room, hold] = [Reason::Connect, Reason::Concurrency, Reason::Hold];
+    let third = vec![(connect, 20), (room, 40), (hold, 30)];
+    assert_eq!(waits(&hand), [vec![], vec![(connect, 20), (room, 30)], third]);
 }
