@@ -16,7 +16,7 @@ use crate::run::{Deadline, Execution, Exit, Options, RunReport, StartError};
 use crate::units::Span;
 use jiff::Zoned;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -203,11 +203,21 @@ fn prints(plan: &Plan, job: &crate::plan::Job) -> bool {
     !plan.is_needed(&job.name) && job.operation.has_result()
 }
 
+/// Prints what was kept for it, each result on lines of its own. A single one may be anything, and goes into a file or another
+/// program byte for byte.
 fn print_results(report: &RunReport) -> Result<(), Failure> {
+    let results: Vec<_> = report
+        .jobs
+        .iter()
+        .filter(|job| !job.used)
+        .flat_map(|job| &job.kept)
+        .map(|kept| &kept.bytes)
+        .collect();
+    let is_read = results.len() > 1 || io::stdout().is_terminal();
     let mut out = Vec::new();
-    for kept in report.jobs.iter().filter(|job| !job.used).flat_map(|job| &job.kept) {
-        out.extend_from_slice(&kept.bytes);
-        if kept.bytes.last().is_some_and(|byte| *byte != b'\n') {
+    for bytes in results {
+        out.extend_from_slice(bytes);
+        if is_read && bytes.last().is_some_and(|byte| *byte != b'\n') {
             out.push(b'\n');
         }
     }

@@ -35,12 +35,12 @@ impl Screen {
     pub(super) fn new(settings: &Settings, quiet: bool, verbose: bool) -> Screen {
         let terminal = io::stderr().is_terminal();
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let color = match settings.color {
             When::Always => true,
             When::Never => false,
-            When::Auto => terminal && !no_color,
+            When::Auto => terminal && !no_color && !dumb,
         };
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let progress = match settings.progress {
             _ if quiet => Progress::None,
             // Log lines and a view that is redrawn would write over each other.

@@ -60,7 +60,10 @@ fn a_file_of_the_same_size_that_was_written_again_is_fetched_again() {
 fn what_was_taken_stays_taken_when_its_file_is_gone_until_it_is_forgotten() {
     let Some(sshd) = sshd() else { return };
     let (_served, plan) = inbox(sshd, "name = \"nightly\"\n", &["a.csv", "b.csv"]);
-    plan.fanout(&["state", "forget", "nightly"]).run().exits(0).prints("0 items forgotten");
+    plan.fanout(&["state", "forget", "nightly"])
+        .run()
+        .exits(2)
+        .complains("nothing is remembered of nightly\n");
     run(&plan, &["2 new"]);
     fs::remove_dir_all(plan.path("inbox")).unwrap();
     run(&plan, &["2 unchanged"]);
@@ -69,6 +72,11 @@ fn what_was_taken_stays_taken_when_its_file_is_gone_until_it_is_forgotten() {
     listed.exits(0).prints("nightly  inbox  sftp://").prints("  2  ");
     let key = format!("inbox[{}/a.csv]", _served.remote);
     plan.fanout(&["state", "forget", "nightly", &key]).run().exits(0).prints("1 item forgotten");
+    let ended = plan.fanout(&["state", "forget", "nightly", &key]).run();
+    ended
+        .exits(2)
+        .complains(&format!("nothing is remembered of {key} of nightly"))
+        .complains("(known: nightly inbox; ");
     run(&plan, &["1 new, 1 unchanged"]);
     plan.fanout(&["state", "forget", "plan.toml"]).run().exits(0).prints("2 items forgotten");
     run(&plan, &["1 new, 1 same"]);
