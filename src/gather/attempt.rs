@@ -96,7 +96,11 @@ where
             (Ok(Poll::Pending), None) => return Poll::Pending,
             (Ok(Poll::Pending), Some(watch)) => Ran::TimedOut(ready!(watch.poll(&this.teller.context, cx))),
         };
-        this.future.set(None);
+        let dropped = catch(|| this.future.set(None));
+        let ran = match dropped {
+            Ok(()) => ran,
+            Err(panic) => Ran::Panicked(panic),
+        };
         this.teller.tell(ran);
         Poll::Ready(())
     }
@@ -127,6 +131,11 @@ impl Watch {
     }
 }
 
+/// The time between two looks: the clock's own steps at the least.
+fn every(limit: Duration) -> Duration {
+    (limit / IDLE_LOOKS).max(Duration::from_millis(1))
+}
+
 /// Watches an attempt's progress.
 struct Idle {
     limit: Duration,
@@ -137,7 +146,7 @@ struct Idle {
 
 impl Idle {
     fn new(limit: Duration, context: &Context) -> Idle {
-        let look = Box::pin(sleep(limit / IDLE_LOOKS));
+        let look = Box::pin(sleep(every(limit)));
         Idle { limit, beats: context.progress().beats(), since: Instant::now(), look }
     }
 
@@ -149,8 +158,11 @@ impl Idle {
             } else if now - self.since >= self.limit {
                 return Poll::Ready(Timeout::Idle(self.limit));
             }
-            self.look = Box::pin(sleep_until(now + self.limit / IDLE_LOOKS));
+            self.look = Box::pin(sleep_until(now + every(self.limit)));
         }
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! [`Gather`]: what is to be run, and how. Not here: running it (`driver`).
 
 use super::call::{Call, Item, Once};
+use super::context::{Context, Working};
 use super::driver::Driver;
 use super::event::{Brought, Counts, JobNumber, Role};
 use super::intake::{Intake, Iter};
@@ -38,6 +39,7 @@ pub struct Gather<I: Intake> {
     outcomes: usize,
     hooks: Hooks<<I::Call as Call>::Ok, <I::Call as Call>::Err>,
     parent: Option<JobId>,
+    below: Option<Working>,
     number: Option<JobNumber>,
     role: Role,
     works_for: Option<JobNumber>,
@@ -79,6 +81,7 @@ impl<I: Intake> Gather<I> {
             outcomes: DEFAULT_OUTCOMES,
             hooks: Hooks::default(),
             parent: None,
+            below: None,
             number: None,
             role: Role::Items,
             works_for: None,
@@ -200,7 +203,7 @@ impl<I: Intake> Gather<I> {
     /// How many outcomes of a stream may wait for their reader before no more items are pulled.
     #[must_use]
     pub fn buffered_outcomes(self, outcomes: usize) -> Self {
-        Gather { outcomes: outcomes.max(1), ..self }
+        Gather { outcomes: outcomes.clamp(1, tokio::sync::Semaphore::MAX_PERMITS), ..self }
     }
 
     /// The job's number in its run's events: below what [`Run::reserve_jobs`] reserved.
@@ -216,8 +219,9 @@ impl<I: Intake> Gather<I> {
     }
 
     /// Below an item: a child of its job, within its run.
-    pub(super) fn below(self, link: &Link) -> Self {
-        Gather { parent: Some(link.job), role: Role::Nested, ..self.in_run(&link.run) }
+    pub(super) fn below(self, link: &Link, context: &Context) -> Self {
+        let below = Some(Working::new(context));
+        Gather { parent: Some(link.job), below, role: Role::Nested, ..self.in_run(&link.run) }
     }
 
     /// Runs all of it. Dropping the future stops everything.
@@ -259,6 +263,7 @@ impl<I: Intake> Gather<I> {
             works_for: self.works_for,
             look_ahead: self.look_ahead,
             hooks: self.hooks,
+            below: self.below,
         };
         let driver = Driver::new(self.intake, setup, output);
         (driver, run)
@@ -386,4 +391,5 @@ pub(super) struct Setup<T, E> {
     pub(super) works_for: Option<JobNumber>,
     pub(super) look_ahead: u64,
     pub(super) hooks: Hooks<T, E>,
+    pub(super) below: Option<Working>,
 }

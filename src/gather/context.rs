@@ -147,16 +147,17 @@ impl Context {
     /// every chunk; the attempt does not end before the work has.
     pub async fn blocking<R: Send + 'static>(&self, work: impl FnOnce(&Cancel) -> R + Send + 'static) -> R {
         let working = Working::new(self);
-        let task = tokio::task::spawn_blocking(move || work(working.0.cancel()));
+        // A result that nobody takes any more is dropped before the work counts as over.
+        let task = tokio::task::spawn_blocking(move || (work(working.0.cancel()), working));
         match task.await {
-            Ok(result) => result,
+            Ok((result, _)) => result,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
 
     /// Runs a gather below this item, within the same run's limits. The item holds no slot while it waits for it,
-    /// and has its slot again when this returns; so a limit of 1 does not deadlock. Of several at once each returns when
-    /// the last one is over.
+    /// and has its slot again when this returns; so a limit of 1 does not deadlock. Of several at once it has its slot
+    /// again when the last one returns.
     pub fn gather<I: Intake>(&self, gather: Gather<I>) -> BoxFuture<'static, NestedReport<I>> {
         let context = self.clone();
         // Boxed, so that an item may gather items of its own type.
@@ -164,7 +165,7 @@ impl Context {
             let Some(link) = &context.shared.link else { return gather.run().await };
             let rest = &context.shared.aside().rest;
             let waiting = rest.give_back(link).await;
-            let report = gather.below(link).run().await;
+            let report = gather.below(link, &context).run().await;
             drop(waiting);
             rest.over().await;
             report
@@ -193,6 +194,11 @@ impl Context {
         self.shared.aside.get().is_some_and(|aside| aside.rest.is_on())
     }
 
+    /// Whether gathers below it go on: they are asked to stop themselves.
+    pub(super) fn has_gathers(&self) -> bool {
+        self.shared.aside.get().is_some_and(|aside| aside.rest.has_gathers())
+    }
+
     /// What was said of the attempt.
     pub(super) fn said(&self) -> Attributes {
         self.shared.aside.get().map(|aside| std::mem::take(&mut *aside.attributes())).unwrap_or_default()
@@ -200,7 +206,9 @@ impl Context {
 
     /// Lets an attempt go on that wanted its slot back.
     pub(super) fn resume(&self) {
-        self.shared.aside().rest.resume();
+        if let Some(link) = &self.shared.link {
+            self.shared.aside().rest.resume(link);
+        }
     }
 
     /// Does this now, or when the attempt's blocking work has come to its end. It is asked to.
@@ -234,10 +242,10 @@ impl Aside {
 }
 
 /// One piece of blocking work, from when it is handed over until it is over.
-struct Working(Context);
+pub(super) struct Working(Context);
 
 impl Working {
-    fn new(context: &Context) -> Working {
+    pub(super) fn new(context: &Context) -> Working {
         context.shared.aside().blocking().running += 1;
         Working(context.clone())
     }

@@ -50,6 +50,8 @@ pub(super) struct Driver<I: Intake> {
     intake: Option<I>,
     /// It had nothing yet when it was last asked.
     intake_waits: bool,
+    /// The reader of events had to catch up when the intake was last looked at: it may have since, and tells nobody.
+    events_full: bool,
     /// Pulled, and not yet submitted.
     pulled: Vec<Item<I::Call>>,
     look_ahead: u64,
@@ -93,7 +95,7 @@ impl<I: Intake> Driver<I> {
         setup: Setup<Done<I>, Fail<I>>,
         output: Output<Done<I>, Fail<I>>,
     ) -> Driver<I> {
-        let Setup { run, settings, parent, number, role, works_for, look_ahead, hooks } = setup;
+        let Setup { run, settings, parent, number, role, works_for, look_ahead, hooks, below } = setup;
         let notify = Arc::new(Notify::new());
         let timeouts = settings.timeouts;
         let span = tracing::info_span!(parent: run.span(), "job", name = &*settings.name);
@@ -107,6 +109,7 @@ impl<I: Intake> Driver<I> {
             notify: notify.clone(),
             intake: Some(intake),
             intake_waits: false,
+            events_full: false,
             pulled: Vec::new(),
             look_ahead,
             hooks,
@@ -116,7 +119,7 @@ impl<I: Intake> Driver<I> {
             submitted: 0,
             rest: 0,
             failure: None,
-            finishes: Finishes::new(notify),
+            finishes: Finishes::new(notify, below),
             finished: VecDeque::new(),
             actions: VecDeque::new(),
             output,
@@ -236,7 +239,8 @@ impl<I: Intake> Driver<I> {
 
     /// Pulls items while there is room. Runs the caller's iterator, so that no lock may be held.
     fn pull(&mut self, room: u64, stopped: bool) {
-        let behind = self.output.is_behind() || self.events.as_ref().is_some_and(|events| events.is_full());
+        self.events_full = self.events.as_ref().is_some_and(|events| events.is_full());
+        let behind = self.output.is_behind() || self.events_full;
         let rest = self.intake.as_ref().and_then(|intake| intake.remaining());
         if stopped && rest.is_none_or(|rest| rest > REST) {
             self.rest = rest.unwrap_or(0);
@@ -289,7 +293,8 @@ impl<I: Intake> Driver<I> {
             }
         });
         // What starts or ends makes room for more, and nobody tells of actions that join others.
-        let more = !complete && (stopped || !self.actions.is_empty()) && !self.output.is_behind();
+        let waits = self.output.is_behind() || self.events_full || self.intake_waits;
+        let more = !complete && (stopped || !self.actions.is_empty()) && !waits;
         let again = more || !self.finished.is_empty();
         // The actions that are left are done in this turn, and end what is over.
         Turn { over, again, wake }

@@ -2,6 +2,7 @@
 //! wake for as many as came since the driver last looked. Not here: how an attempt ends (`attempt`).
 
 use super::attempt::Ran;
+use super::context::Working;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -17,11 +18,13 @@ pub(super) struct Finishes<T, E> {
     waiting: Mutex<VecDeque<Finished<T, E>>>,
     /// Wakes the driver.
     notify: Arc<Notify>,
+    /// The attempt that the job is below: it does not end before the last of these attempts has.
+    _parent: Option<Working>,
 }
 
 impl<T, E> Finishes<T, E> {
-    pub(super) fn new(notify: Arc<Notify>) -> Arc<Self> {
-        Arc::new(Finishes { waiting: Mutex::default(), notify })
+    pub(super) fn new(notify: Arc<Notify>, parent: Option<Working>) -> Arc<Self> {
+        Arc::new(Finishes { waiting: Mutex::default(), notify, _parent: parent })
     }
 
     /// Tells the driver of one.

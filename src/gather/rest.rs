@@ -31,6 +31,11 @@ impl Rest {
         state.gathers > 0 || state.is_aside || state.is_wanted
     }
 
+    /// Whether gathers below it go on.
+    pub(super) fn has_gathers(&self) -> bool {
+        self.state().gathers > 0
+    }
+
     /// Gives the slot back for a gather below. If an earlier one was given up and the slot is still to come, that is waited
     /// for first: it would be held beside the children, who may need it.
     pub(super) async fn give_back<'a>(&'a self, link: &'a Link) -> Waiting<'a> {
@@ -57,8 +62,12 @@ impl Rest {
 
     /// Gives the slot back for a wait that is no limit's.
     pub(super) fn set_aside(&self, link: &Link, reason: Reason) {
-        self.state().is_aside = true;
+        let mut state = self.state();
+        state.is_aside = true;
+        state.is_wanted = false;
         link.run.with(|scheduler| scheduler.set_aside(link.item, reason));
+        drop(state);
+        self.resumed.notify_waiters();
     }
 
     /// That wait is over.
@@ -68,20 +77,22 @@ impl Rest {
         state.want(link);
     }
 
-    /// Waits until it has its slot: of several gathers at once, until the last is over.
+    /// Waits until it has its slot, if that is to come back: not while other gathers below it go on.
     pub(super) async fn over(&self) {
         loop {
             let resumed = self.resumed.notified();
-            if !self.is_on() {
+            if !self.state().is_wanted {
                 return;
             }
             resumed.await;
         }
     }
 
-    /// It has its slot again.
-    pub(super) fn resume(&self) {
-        self.state().is_wanted = false;
+    /// It has its slot again, unless it has given that back meanwhile.
+    pub(super) fn resume(&self, link: &Link) {
+        let mut state = self.state();
+        state.is_wanted = link.run.with(|scheduler| scheduler.is_wanted_back(link.item));
+        drop(state);
         self.resumed.notify_waiters();
     }
 
@@ -91,9 +102,14 @@ impl Rest {
 }
 
 impl State {
+    /// Wants the slot back, if nothing is left for which it was given back.
     fn want(&mut self, link: &Link) {
-        self.is_wanted = true;
-        link.run.with(|scheduler| scheduler.want_back(link.item));
+        if self.gathers == 0 && !self.is_aside {
+            self.is_wanted = link.run.with(|scheduler| {
+                scheduler.want_back(link.item);
+                scheduler.is_wanted_back(link.item)
+            });
+        }
     }
 }
 
@@ -107,8 +123,9 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut state = self.rest.state();
         state.gathers -= 1;
-        if state.gathers == 0 {
-            state.want(self.link);
-        }
+        state.want(self.link);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,20 +48,24 @@ impl<C: Call> Slot<C> {
         }
     }
 
-    /// Asks its attempt to stop. One that does not listen is aborted: it could not stop by itself.
+    /// Asks its attempt to stop. One that does not listen is aborted: it could not stop by itself. Gathers below it are asked, too,
+    /// and come to their end first.
     pub(super) fn ask(&self, cause: Cause) {
         if let Some((task, context)) = &self.running {
             context.cancel().set(cause);
-            if !context.cancel().is_listened() {
+            if !context.cancel().is_listened() && !context.has_gathers() {
                 task.abort();
             }
         }
     }
 
     pub(super) fn resume(&self) {
-        if let Some((_, context)) = &self.running {
-            context.resume();
+        let Some((task, context)) = &self.running else { return };
+        if context.cancel().cause().is_some() && !context.cancel().is_listened() {
+            // It was asked while gathers below it went on, which had their grace time.
+            return task.abort();
         }
+        context.resume();
     }
 
     pub(super) fn abort(&self) {

@@ -1,10 +1,12 @@
 //! What only a driver can get wrong: going on, and building what nobody reads.
 
 use crate::gather::{
-    Advice, Cause, Clean, Context, EventKind, Gather, Item, Limit, Needs, Once, REST, Reason, Retries, Run,
-    RunSettings, Stop, Timeouts,
+    Advice, Cause, Clean, Context, EventKind, Gather, Intake, Item, Limit, Needs, Once, Policy, REST, Reason,
+    Retries, Run, RunSettings, Stop, Timeouts,
 };
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -189,50 +191,88 @@ async fn what_waits_aside_is_neither_in_the_way_nor_idle_nor_lost_when_it_is_ask
     assert_eq!(report.counts.done, 1, "it listened, and came to its end");
 }
 
-/// Works for some seconds, with nobody beside it.
-async fn works_alone(busy: &AtomicUsize, seconds: u32) -> Result<(), ()> {
-    assert_eq!(busy.fetch_add(1, SeqCst), 0, "another holds the only slot");
-    sleep(seconds * SECOND).await;
-    busy.fetch_sub(1, SeqCst);
-    Ok(())
+type Ready = fn(Context) -> std::future::Ready<Result<(), ()>>;
+
+fn at_once() -> Item<Ready> {
+    Item::new(|_| std::future::ready(Ok(())))
+}
+
+/// So many items, all there at once; before each look at how many are left something is done.
+struct Looked<F>(u64, F);
+
+impl<F: Fn() + Send + Unpin + 'static> Intake for Looked<F> {
+    type Call = Ready;
+
+    fn poll_pull(&mut self, _: &mut std::task::Context<'_>) -> Poll<Option<Item<Ready>>> {
+        let Some(rest) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+        self.0 = rest;
+        Poll::Ready(Some(at_once()))
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        (self.1)();
+        Some(self.0)
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_item_that_gave_up_a_gather_below_it_waits_for_its_slot_before_the_next() {
-    static BUSY: AtomicUsize = AtomicUsize::new(0);
-    let works = |seconds| Item::new(move |_: Context| works_alone(&BUSY, seconds));
-    let parent = move |context: Context| async move {
-        // The other one works until then, and longer.
-        assert!(timeout(SECOND, context.gather(Gather::over([works(1)]))).await.is_err());
-        assert_eq!(context.gather(Gather::over([works(1), works(1)])).await.counts.done, 2);
-        works_alone(&BUSY, 3).await
+async fn a_reader_of_events_that_catches_up_between_two_looks_does_not_leave_the_job_waiting() {
+    let run = Run::new(&RunSettings { events: Some(1), ..RunSettings::default() });
+    // The driver has seen that the queue is full, and has not begun to wait.
+    let events = run.events().unwrap();
+    let items = Looked(3, move || events.take(&mut Vec::new()));
+    let job = Gather::from_intake(items).in_run(&run).run();
+    assert_eq!(timeout(1000 * SECOND, job).await.expect("it hangs").counts.done, 3);
+}
+
+/// How often the driver of a stopped job looks at its intake while nothing happens.
+async fn looks<I: Intake>(events: Option<usize>, intake: impl FnOnce(Arc<AtomicUsize>) -> I) -> usize {
+    let looks = Arc::new(AtomicUsize::new(0));
+    let run = Run::new(&RunSettings { events, ..RunSettings::default() });
+    run.cancel(&Cause::Asked, Stop::CancelRunning);
+    let job = tokio::spawn(Gather::from_intake(intake(looks.clone())).in_run(&run).run());
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    job.abort();
+    looks.load(SeqCst)
+}
+
+/// An item is to come, which never does.
+struct Late(Arc<AtomicUsize>);
+
+impl Intake for Late {
+    type Call = Ready;
+
+    fn poll_pull(&mut self, _: &mut std::task::Context<'_>) -> Poll<Option<Item<Ready>>> {
+        self.0.fetch_add(1, SeqCst);
+        Poll::Pending
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        Some(1)
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_job_that_waits_does_not_spin() {
+    let late = looks(None, Late).await;
+    assert!(late < 100, "{late} looks at an intake that waits");
+    let counted = |looks: Arc<AtomicUsize>| {
+        Looked(5000, move || {
+            looks.fetch_add(1, SeqCst);
+        })
     };
-    let run = Run::new(&RunSettings { concurrency: 1, ..RunSettings::default() });
-    let others = Gather::over((0..3).map(move |_| works(10))).in_run(&run);
-    let both = async { tokio::join!(Gather::over([Item::new(parent)]).in_run(&run).run(), others.run()) };
-    let (parent, others) = timeout(1000 * SECOND, both).await.expect("it hangs");
-    assert_eq!((parent.counts.done, others.counts.done), (1, 3), "{parent:?} {others:?}");
+    let behind = looks(Some(16), counted).await;
+    assert!(behind < 100, "{behind} looks while nobody reads the events");
 }
 
 #[tokio::test(start_paused = true)]
-async fn gathers_at_once_below_one_item_share_its_slot_in_order() {
-    static BUSY: AtomicUsize = AtomicUsize::new(0);
-    let works = |seconds| Item::new(move |_: Context| works_alone(&BUSY, seconds));
-    let parent = move |context: Context| async move {
-        let below = |seconds| {
-            let context = context.clone();
-            async move {
-                let report = context.gather(Gather::over([works(seconds)])).await;
-                works_alone(&BUSY, 0).await.map(|()| report.counts.done)
-            }
-        };
-        let (first, second) = tokio::join!(below(1), below(5));
-        works_alone(&BUSY, 1).await?;
-        Ok::<_, ()>(first? + second?)
-    };
-    let run = Run::new(&RunSettings { concurrency: 1, ..RunSettings::default() });
-    let others = Gather::over((0..3).map(move |_| works(10))).in_run(&run);
-    let both = async { tokio::join!(Gather::over([Item::new(parent)]).in_run(&run).run(), others.run()) };
-    let (parent, others) = timeout(1000 * SECOND, both).await.expect("it hangs");
-    assert_eq!((parent.counts.done, others.counts.done), (1, 3), "{parent:?} {others:?}");
+async fn a_quorum_or_a_buffer_of_more_than_there_can_be_is_no_harm() {
+    let items = (0..600).map(|_| Item::new(|_: Context| async { Err::<(), ()>(()) }));
+    let report = Gather::over(items).policy(Policy::Quorum(u64::MAX)).run().await;
+    assert_eq!(report.counts.submitted, 600);
+    let mut outcomes = Gather::over((0..3).map(|_| at_once())).buffered_outcomes(usize::MAX).stream();
+    while outcomes.next().await.is_some() {}
+    assert_eq!(outcomes.finish().await.0.done, 3);
 }

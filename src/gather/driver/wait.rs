@@ -12,7 +12,7 @@ impl<I: Intake> Driver<I> {
     pub(super) async fn wait(&mut self, wake: Option<Time>) {
         let Driver { run, notify, intake, output, events, pulled, .. } = self;
         let behind = output.is_behind();
-        let full = events.as_ref().filter(|events| events.is_full());
+        let full = events.as_ref().filter(|_| self.events_full && intake.is_some());
         let running = self.slots.len() > self.free.len();
         let progress = (events.is_some() && running).then_some(self.progress_at);
         let wake = [wake, progress].into_iter().flatten().min();

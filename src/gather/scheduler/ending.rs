@@ -177,10 +177,17 @@ impl Scheduler {
 
     /// An attempt waits for something that is no limit: it holds nothing meanwhile, and is told as ended.
     pub(crate) fn set_aside(&mut self, item: ItemId, reason: Reason) {
-        let Some(RowState::Running { .. }) = self.items.get(item).map(|row| row.state) else { return };
+        let Some(RowState::Running { .. } | RowState::Queued { resuming: true, .. }) =
+            self.items.get(item).map(|row| row.state)
+        else {
+            return;
+        };
+        let told = self.items[item].is_aside();
         self.source_up(item);
         self.take_back(item);
-        self.emit_attempt_ended(item, &AttemptEnd::Done, None, None);
+        if !told {
+            self.emit_attempt_ended(item, &AttemptEnd::Done, None, None);
+        }
         let since = self.now;
         let row = &mut self.items[item];
         row.pause = Some(Pause { since, reason, source: None });
@@ -200,6 +207,11 @@ impl Scheduler {
             self.enqueue(item, true);
             self.look_again(self.items[item].queue);
         }
+    }
+
+    /// Whether an attempt waits for its slot to come back.
+    pub(crate) fn is_wanted_back(&self, item: ItemId) -> bool {
+        matches!(self.items.get(item).map(|row| row.state), Some(RowState::Queued { resuming: true, .. }))
     }
 
     /// Puts an item aside until its next attempt.

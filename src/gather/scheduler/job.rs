@@ -109,7 +109,7 @@ impl Job {
             Policy::Quorum(enough) if counts.done >= enough => Some(Cause::Policy),
             Policy::Quorum(enough) => {
                 let expected = self.settings.expected.or(self.complete.then_some(counts.submitted))?;
-                (expected < enough + counts.lost() + counts.skipped).then_some(Cause::Failures)
+                (expected < enough.saturating_add(counts.lost() + counts.skipped)).then_some(Cause::Failures)
             }
             Policy::Threshold(most) => {
                 most.is_exceeded(counts.lost(), counts.ended()).then_some(Cause::Failures)
