@@ -155,8 +155,14 @@ fn visible_lines(text: &str) -> String {
     text::escape_lines(&Redactor::process().redact(text), &Style::default())
 }
 
+/// The most threads that there may be.
+const MOST_THREADS: usize = 1024;
+
 /// One thread is a runtime of one thread; more are that many. Waiting needs no thread.
 fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, Failure> {
+    if threads > MOST_THREADS {
+        return Err(Failure::settings(format!("`threads` is {threads}, and must be {MOST_THREADS} at most")));
+    }
     let mut builder = match threads {
         1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),

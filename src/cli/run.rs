@@ -123,7 +123,8 @@ fn tell(
     surroundings: &Surroundings,
 ) -> Result<(), Failure> {
     let stepped = step_summary(timeline, surroundings);
-    let is_silent = surroundings.quiet && report.exit().code() == 0;
+    // With `-q`, too, nothing is shown while it goes on.
+    let is_silent = matches!(surroundings.screen.progress, Progress::None) && report.exit().code() == 0;
     let shown = if is_silent { Ok(()) } else { show_end(timeline, surroundings) };
     let printed = if results { print_results(report) } else { Ok(()) };
     stepped.and(shown).and(printed)
@@ -178,9 +179,6 @@ async fn watch(
 
 /// The waterfall, the figures, the failures last: on stderr.
 pub(super) fn show_end(timeline: &Timeline, surroundings: &Surroundings) -> Result<(), Failure> {
-    if matches!(surroundings.screen.progress, Progress::None) && !surroundings.quiet {
-        return Ok(());
-    }
     super::draw(&report::end(timeline, &surroundings.screen.style))
 }
 

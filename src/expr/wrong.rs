@@ -102,7 +102,8 @@ pub(super) fn one_of(names: &[&str], found: &str) -> ReadError {
 /// What serde expects, in words of plans.
 fn in_words(expected: &str) -> String {
     match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more".to_owned(),
+        "u16" => "a whole number, 0 to 65535".to_owned(),
+        "u8" | "u32" | "u64" | "usize" => "a whole number, 0 or more".to_owned(),
         "a nonzero u64" => "a whole number, 1 or more".to_owned(),
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
         "f32" | "f64" => "a number".to_owned(),

@@ -159,7 +159,11 @@ impl Files {
         (&file.shown, before.iter().filter(|byte| **byte == b'\n').count() + 1)
     }
 
+    /// What a place belongs to; one without a length at the beginning is that of a whole file.
     fn subject(&self, span: &Range<usize>) -> Option<Arc<str>> {
+        if span.is_empty() && self.files.iter().any(|file| file.base == span.start) {
+            return None;
+        }
         self.subjects.range(..=span.start).next_back().and_then(|(_, subject)| subject.clone())
     }
 }

@@ -196,6 +196,14 @@ fn results_without_an_output_go_to_stdout_in_the_plans_order() {
 }
 
 #[test]
+fn a_single_result_goes_to_stdout_byte_for_byte() {
+    let server = ClockServer::start(|_| Answer { body: vec![b'a', 0, b'b'], ..Answer::default() });
+    let job = "[jobs.it]\nsource = \"web\"\nget = \"it\"\n";
+    let plan = Plan::new(&format!("version = 1\n{}{job}", http("web", &server.url(""))));
+    assert_eq!(plan.fanout(&["run", "plan.toml"]).run().exits(0).stdout, "a\0b");
+}
+
+#[test]
 fn the_event_log_in_a_file_tells_the_whole_run() {
     let server = waiting();
     let plan = three(&server);
@@ -245,4 +253,5 @@ fn quiet_is_quiet_unless_something_fails() {
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
     plan.write("plan.toml", job("bad"));
     plan.fanout(&["run", "-q", "plan.toml"]).run().exits(1).complains("404");
+    plan.fanout(&["run", "--progress", "none", "plan.toml"]).run().exits(1).complains("404");
 }

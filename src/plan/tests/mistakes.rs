@@ -19,6 +19,7 @@ fn mistakes_of_the_whole_plan() {
     plan.toml:6: job "a b": a name is made of letters, digits, `-`, `_` and `.`
     "#);
     insta::assert_snapshot!(errors("version = 1\nname = '${{ run.day }}'\n[jobs.a]\nsleep = '1s'"), @"plan.toml:2: `name` can't hold an expression");
+    insta::assert_snapshot!(errors("[jobs.a]\nsleep = '1s'"), @"plan.toml:1: `version` is missing: write version = 1");
     insta::assert_snapshot!(errors("version = 2"), @"plan.toml:1: `version` must be 1, the only version there is");
     insta::assert_snapshot!(errors("version = 1"), @r"
     plan.toml:1: the plan has no jobs
