@@ -2,14 +2,15 @@
 //! Not here: flags (`cli`), and everything that a plan says for itself.
 
 use crate::units::{Size, Span};
-use serde::Deserialize;
+use clap::ValueEnum;
+use serde::de::{Deserialize, Deserializer, Error};
 use std::path::{Path, PathBuf};
 
 /// The built-in layer: every setting with its default and a comment.
 pub const DEFAULT: &str = include_str!("../config/default.toml");
 
 /// Every setting.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Threads of the runtime; 0 is one a core.
@@ -17,15 +18,17 @@ pub struct Settings {
     /// The filter of what is logged to stderr.
     pub log: String,
     /// Colors.
+    #[serde(deserialize_with = "name")]
     pub color: When,
     /// What is shown while a run goes on.
+    #[serde(deserialize_with = "name")]
     pub progress: Progress,
     /// How long runs are kept.
     pub history: History,
 }
 
 /// How long runs are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct History {
     /// Runs that began longer ago are forgotten.
@@ -35,8 +38,7 @@ pub struct History {
 }
 
 /// When to do something that suits a terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum When {
     /// On a terminal.
     Auto,
@@ -47,8 +49,7 @@ pub enum When {
 }
 
 /// What is shown while a run goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Progress {
     /// Live on a terminal, plain elsewhere.
     Auto,
@@ -58,6 +59,16 @@ pub enum Progress {
     Plain,
     /// Nothing.
     None,
+}
+
+/// One of some names, all of which are said where it is another.
+fn name<'de, D: Deserializer<'de>, T: ValueEnum>(deserializer: D) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    T::from_str(&text, false).map_err(|_| {
+        let names = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let names: Vec<_> = names.map(|name| format!("\"{}\"", name.get_name())).collect();
+        D::Error::custom(format!("must be {}, not \"{text}\"", names.join(" or ")))
+    })
 }
 
 /// Settings that can't be used: which, where, why.
@@ -102,6 +113,16 @@ fn user_folder() -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_a_setting_does_not_have_is_told_with_those_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, "progress = \"liv\"\n").unwrap();
+        let error = Settings::load(Some(&file)).unwrap_err().to_string();
+        let told = "must be \"auto\" or \"live\" or \"plain\" or \"none\", not \"liv\"";
+        assert!(error.contains(told) && error.contains("progress"), "{error}");
+    }
 
     #[test]
     fn the_built_in_layer_has_every_setting() {

@@ -161,7 +161,7 @@ fn files_come_with_their_done_files_only_listed_or_named() {
     assert_eq!(plan.files().iter().filter(|file| file.starts_with("named")).count(), 1);
     let young = format!("{named}min_age = \"1h\"\nmin_items = 1");
     plan.write("plan.toml", toml(sshd, &served, "", &young));
-    plan.fanout(&["run", "plan.toml"]).run().exits(6).complains("0 items beside 2 not ready");
+    plan.fanout(&["run", "plan.toml"]).run().exits(6).complains("nothing matched that is ready: 2 left out");
 }
 
 #[test]
