@@ -53,8 +53,10 @@ async fn a_result_of_blocking_work_that_nobody_takes_is_dropped_before_the_gathe
         }
     }
     let call = |context: Context| async move {
-        let work = context.blocking(|_| {
-            std::thread::sleep(SECOND / 4);
+        let work = context.blocking(|cancel| {
+            while !cancel.is_set() {
+                std::thread::sleep(SECOND / 100);
+            }
             Slow
         });
         work.await;

@@ -191,9 +191,12 @@ async fn who_listens_below_an_item_that_does_not_has_the_grace_time() {
 async fn work_that_blocks_below_an_item_that_timed_out_is_over_when_the_gather_is() {
     static BUSY: AtomicBool = AtomicBool::new(false);
     let below = |context: Context| async move {
-        let work = context.blocking(|_| {
+        let work = context.blocking(|cancel| {
             BUSY.store(true, SeqCst);
-            std::thread::sleep(SECOND / 2);
+            while !cancel.is_set() {
+                std::thread::sleep(SECOND / 100);
+            }
+            std::thread::sleep(SECOND / 4);
             BUSY.store(false, SeqCst);
         });
         work.await;
