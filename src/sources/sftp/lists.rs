@@ -13,18 +13,30 @@ use super::sums::Sums;
 use crate::sources::SourceError;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// The most bytes of a list: one of 50,000 files is about as long.
 const MOST: u64 = 4 << 20;
 /// How many lists are kept: a listing goes through one folder after the other.
 const KEPT: usize = 4;
+/// The most bytes of lists that are being read at once: items of very many folders may be in flight.
+const ROOM: u64 = KEPT as u64 * MOST;
+/// Room is taken in so many bytes, one more than the server told the size to need: a list may grow until it is open.
+const STEP: u64 = 64 * 1024;
 
 /// The lists of a job.
-#[derive(Default)]
 pub(super) struct Lists {
     /// That which was asked for last is the last.
     kept: Mutex<VecDeque<Arc<List>>>,
+    /// What is left of `ROOM`.
+    room: Semaphore,
+}
+
+impl Default for Lists {
+    fn default() -> Lists {
+        Lists { kept: Mutex::default(), room: Semaphore::new(ROOM as usize) }
+    }
 }
 
 struct List {
@@ -59,8 +71,10 @@ impl Lists {
         {
             return Ok(read.sums.clone());
         }
+        let most = attrs.size.map_or(MOST, |size| (size / STEP + 1).saturating_mul(STEP).min(MOST));
+        let _room = patiently(file.context, self.room.acquire_many(most as u32)).await;
         let at = Instant::now();
-        let (attrs, text) = read(path, attrs.size, MOST, file).await?;
+        let (attrs, text) = read(path, attrs.size, most, file).await?;
         let sums = Arc::new(file.context.blocking(move |_| Sums::read(&text)).await);
         *kept = entry::fingerprint(&attrs).map(|fingerprint| Read { at, fingerprint, sums: sums.clone() });
         Ok(sums)
