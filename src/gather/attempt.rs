@@ -97,11 +97,7 @@ where
             (Ok(Poll::Pending), Some(watch)) => Ran::TimedOut(ready!(watch.poll(&this.teller.context, cx))),
         };
         let dropped = catch(|| this.future.set(None));
-        let ran = match dropped {
-            Ok(()) => ran,
-            Err(panic) => Ran::Panicked(panic),
-        };
-        this.teller.tell(ran);
+        this.teller.tell(dropped.map_or_else(Ran::Panicked, |()| ran));
         Poll::Ready(())
     }
 }
@@ -132,7 +128,7 @@ impl Watch {
 }
 
 /// The time between two looks: the clock's own steps at the least.
-fn every(limit: Duration) -> Duration {
+fn between_looks(limit: Duration) -> Duration {
     (limit / IDLE_LOOKS).max(Duration::from_millis(1))
 }
 
@@ -146,7 +142,7 @@ struct Idle {
 
 impl Idle {
     fn new(limit: Duration, context: &Context) -> Idle {
-        let look = Box::pin(sleep(every(limit)));
+        let look = Box::pin(sleep(between_looks(limit)));
         Idle { limit, beats: context.progress().beats(), since: Instant::now(), look }
     }
 
@@ -158,7 +154,7 @@ impl Idle {
             } else if now - self.since >= self.limit {
                 return Poll::Ready(Timeout::Idle(self.limit));
             }
-            self.look = Box::pin(sleep_until(now + every(self.limit)));
+            self.look = Box::pin(sleep_until(now + between_looks(self.limit)));
         }
         Poll::Pending
     }

@@ -39,7 +39,7 @@ pub struct Gather<I: Intake> {
     outcomes: usize,
     hooks: Hooks<<I::Call as Call>::Ok, <I::Call as Call>::Err>,
     parent: Option<JobId>,
-    below: Option<Working>,
+    parent_attempt: Option<Working>,
     number: Option<JobNumber>,
     role: Role,
     works_for: Option<JobNumber>,
@@ -81,7 +81,7 @@ impl<I: Intake> Gather<I> {
             outcomes: DEFAULT_OUTCOMES,
             hooks: Hooks::default(),
             parent: None,
-            below: None,
+            parent_attempt: None,
             number: None,
             role: Role::Items,
             works_for: None,
@@ -220,8 +220,8 @@ impl<I: Intake> Gather<I> {
 
     /// Below an item: a child of its job, within its run.
     pub(super) fn below(self, link: &Link, context: &Context) -> Self {
-        let below = Some(Working::new(context));
-        Gather { parent: Some(link.job), below, role: Role::Nested, ..self.in_run(&link.run) }
+        let parent_attempt = Some(Working::new(context));
+        Gather { parent: Some(link.job), parent_attempt, role: Role::Nested, ..self.in_run(&link.run) }
     }
 
     /// Runs all of it. Dropping the future stops everything.
@@ -263,7 +263,7 @@ impl<I: Intake> Gather<I> {
             works_for: self.works_for,
             look_ahead: self.look_ahead,
             hooks: self.hooks,
-            below: self.below,
+            parent_attempt: self.parent_attempt,
         };
         let driver = Driver::new(self.intake, setup, output);
         (driver, run)
@@ -391,5 +391,5 @@ pub(super) struct Setup<T, E> {
     pub(super) works_for: Option<JobNumber>,
     pub(super) look_ahead: u64,
     pub(super) hooks: Hooks<T, E>,
-    pub(super) below: Option<Working>,
+    pub(super) parent_attempt: Option<Working>,
 }

@@ -241,7 +241,8 @@ impl Aside {
     }
 }
 
-/// One piece of blocking work, from when it is handed over until it is over.
+/// What an attempt does not end before: a piece of blocking work, from when it is handed over until it is over, or a gather
+/// below it.
 pub(super) struct Working(Context);
 
 impl Working {

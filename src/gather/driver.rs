@@ -95,7 +95,8 @@ impl<I: Intake> Driver<I> {
         setup: Setup<Done<I>, Fail<I>>,
         output: Output<Done<I>, Fail<I>>,
     ) -> Driver<I> {
-        let Setup { run, settings, parent, number, role, works_for, look_ahead, hooks, below } = setup;
+        let Setup { run, settings, parent, number, role, works_for, look_ahead, hooks, parent_attempt } =
+            setup;
         let notify = Arc::new(Notify::new());
         let timeouts = settings.timeouts;
         let span = tracing::info_span!(parent: run.span(), "job", name = &*settings.name);
@@ -119,7 +120,7 @@ impl<I: Intake> Driver<I> {
             submitted: 0,
             rest: 0,
             failure: None,
-            finishes: Finishes::new(notify, below),
+            finishes: Finishes::new(notify, parent_attempt),
             finished: VecDeque::new(),
             actions: VecDeque::new(),
             output,

@@ -18,13 +18,13 @@ pub(super) struct Finishes<T, E> {
     waiting: Mutex<VecDeque<Finished<T, E>>>,
     /// Wakes the driver.
     notify: Arc<Notify>,
-    /// The attempt that the job is below: it does not end before the last of these attempts has.
-    _parent: Option<Working>,
+    /// Keeps the attempt that the job is below from ending before the last of these has.
+    _parent_attempt: Option<Working>,
 }
 
 impl<T, E> Finishes<T, E> {
-    pub(super) fn new(notify: Arc<Notify>, parent: Option<Working>) -> Arc<Self> {
-        Arc::new(Finishes { waiting: Mutex::default(), notify, _parent: parent })
+    pub(super) fn new(notify: Arc<Notify>, parent_attempt: Option<Working>) -> Arc<Self> {
+        Arc::new(Finishes { waiting: Mutex::default(), notify, _parent_attempt: parent_attempt })
     }
 
     /// Tells the driver of one.

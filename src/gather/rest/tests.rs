@@ -25,12 +25,25 @@ async fn among<F>(others: u64, parent: impl FnMut(Context) -> F + Send + 'static
 where
     F: Future<Output = Done> + Send + 'static,
 {
+    beside(others, |_| works(10), parent).await
+}
+
+/// The same, among others that do something else.
+async fn beside<F, G>(
+    others: u64,
+    other: impl FnMut(Context) -> G + Clone + Send + 'static,
+    parent: impl FnMut(Context) -> F + Send + 'static,
+) -> Duration
+where
+    F: Future<Output = Done> + Send + 'static,
+    G: Future<Output = Done> + Send + 'static,
+{
     let run = one_slot();
     let parent = Gather::over([Item::new(parent)]).in_run(&run).run();
-    let beside = Gather::over((0..others).map(|_| Item::new(|_: Context| works(10)))).in_run(&run).run();
+    let beside = Gather::over((0..others).map(move |_| Item::new(other.clone()))).in_run(&run).run();
     let both = async { tokio::join!(parent, beside) };
     let (parent, beside) = timeout(1000 * SECOND, both).await.expect("it hangs");
-    assert_eq!((parent.counts.done, beside.counts.done), (1, others), "{parent:?}");
+    assert_eq!((parent.counts.done, beside.counts.done), (1, others), "{parent:?} {beside:?}");
     beside.wall
 }
 
@@ -47,12 +60,7 @@ async fn among_busy<F>(busy: &'static AtomicUsize, parent: impl FnMut(Context) -
 where
     F: Future<Output = Done> + Send + 'static,
 {
-    let run = one_slot();
-    let parent = Gather::over([Item::new(parent)]).in_run(&run).run();
-    let others = (0..3).map(move |_| Item::new(move |_: Context| works_alone(busy, 10)));
-    let both = async { tokio::join!(parent, Gather::over(others).in_run(&run).run()) };
-    let (parent, others) = timeout(1000 * SECOND, both).await.expect("it hangs");
-    assert_eq!((parent.counts.done, others.counts.done), (1, 3), "{parent:?} {others:?}");
+    beside(3, |_| works_alone(busy, 10), parent).await;
 }
 
 #[tokio::test(start_paused = true)]

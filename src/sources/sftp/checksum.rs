@@ -1,7 +1,7 @@
 //! What a file's bytes must be, as its job says it: by the digest itself (`sha256`), or by a file beside it at the server
 //! (`checksum_file`), which is fetched while the file is. No program is run at the server, which would be given names that
-//! others made up. Not here: one for all of a folder (`lists`), what such a file
-//! says (`sums`), and the comparison (`run`).
+//! others made up. Not here: one for all of a folder (`lists`), what such a file says (`sums`), and the comparison
+//! (`run`).
 
 use super::codec::Attrs;
 use super::entry;
