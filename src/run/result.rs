@@ -67,7 +67,7 @@ impl JobReport {
     pub fn note(&self) -> Option<String> {
         let note = match (&self.error, &self.end) {
             (Some(error), _) => error.clone(),
-            (None, JobEnd::TooFew { items: 0, min_items: 1 }) => self.nothing(),
+            (None, JobEnd::TooFew { items: 0, min_items: 1 }) if self.stopped.is_none() => self.nothing(),
             (None, JobEnd::TooFew { items, min_items }) => {
                 let ending = if *items == 1 { "" } else { "s" };
                 let left = match self.not_ready {

@@ -3,7 +3,7 @@
 use super::job::JobRun;
 use super::result::{JobEnd, JobReport};
 use super::{Deadline, Execution, Options};
-use crate::gather::Counts;
+use crate::gather::{Cause, Counts};
 use crate::plan::{Overrides, Plan};
 use std::path::Path;
 use std::sync::Arc;
@@ -45,6 +45,8 @@ fn a_job_without_items_says_so() {
     };
     let few = report(JobEnd::TooFew { items: 0, min_items: 1 }, 0, None);
     assert_eq!(few.note().as_deref(), Some("job \"inbox\": nothing matched"));
+    let stopped = JobReport { stopped: Some(Cause::Asked), ..few };
+    assert_ne!(stopped.note().as_deref(), Some("job \"inbox\": nothing matched"), "nobody has looked");
     let few = report(JobEnd::TooFew { items: 1, min_items: 3 }, 1, None);
     assert_eq!(few.note().as_deref(), Some("job \"inbox\": 1 item, and `min_items` asks for 3"));
     assert_eq!(report(JobEnd::Done, 0, None).note().as_deref(), Some("job \"inbox\": nothing matched"));
